@@ -1,0 +1,137 @@
+package ring
+
+import (
+	"runtime"
+	"testing"
+
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+func newRing(t testing.TB, capacity int) *SPSC {
+	t.Helper()
+	r, err := New(capacity)
+	if err != nil {
+		t.Fatalf("New(%d): %v", capacity, err)
+	}
+	return r
+}
+
+func TestNewRefusesCapacityThatIsNoPowerOfTwo(t *testing.T) {
+	for _, capacity := range []int{-8, 0, 3, 1000} {
+		if _, err := New(capacity); err == nil {
+			t.Errorf("New(%d) = nil error, want one", capacity)
+		}
+	}
+}
+
+func TestFullRingDropsTheNewSampleAndCountsIt(t *testing.T) {
+	r := newRing(t, 4)
+	for i := range 6 {
+		s := measurement.Sample{Seq: uint64(i)}
+		if got, want := r.Push(&s), i < 4; got != want {
+			t.Errorf("Push %d = %v, want %v", i, got, want)
+		}
+	}
+	if r.Dropped() != 2 || r.Len() != 4 {
+		t.Errorf("Dropped, Len = %d, %d, want 2, 4", r.Dropped(), r.Len())
+	}
+	got := make([]measurement.Sample, 8)
+	if n := r.Pop(got); n != 4 || got[0].Seq != 0 || got[3].Seq != 3 {
+		t.Errorf("Pop = %d, first %d, last %d, want the four oldest", n, got[0].Seq, got[3].Seq)
+	}
+}
+
+func TestPushAllIsAllOrNothing(t *testing.T) {
+	r := newRing(t, 4)
+	numbered := func(i int) measurement.Sample { return measurement.Sample{Seq: uint64(i)} }
+	if !r.PushAll(3, numbered) || r.PushAll(2, numbered) {
+		t.Fatal("PushAll: want 3 accepted, then 2 refused")
+	}
+	if r.Len() != 3 || r.Dropped() != 0 {
+		t.Errorf("Len, Dropped = %d, %d, want 3, 0", r.Len(), r.Dropped())
+	}
+}
+
+func TestOrderIsKeptOverManyWraps(t *testing.T) {
+	r := newRing(t, 8)
+	buf := make([]measurement.Sample, 3)
+	next := uint64(0)
+	for i := range uint64(1000) {
+		s := measurement.Sample{Seq: i}
+		if !r.Push(&s) {
+			t.Fatalf("Push %d: full", i)
+		}
+		if i%3 == 2 {
+			for _, got := range buf[:r.Pop(buf)] {
+				if got.Seq != next {
+					t.Fatalf("popped %d, want %d", got.Seq, next)
+				}
+				next++
+			}
+		}
+	}
+}
+
+// A producer that is faster than its consumer loses samples, but those that arrive are whole, in
+// order, and together with the dropped ones are all that were pushed.
+func TestStressProducerAndConsumerAccountForEverySample(t *testing.T) {
+	const total = 300_000
+	r := newRing(t, 64)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for i := range uint64(total) {
+			s := measurement.Sample{Seq: i, Value: int64(i), T1: int64(i), T4: int64(i)}
+			r.Push(&s)
+			if i%50 == 0 {
+				runtime.Gosched()
+			}
+		}
+	}()
+	received, last := uint64(0), int64(-1)
+	buf := make([]measurement.Sample, 16)
+	for finished := false; ; {
+		n := r.Pop(buf)
+		if n == 0 && finished {
+			break
+		}
+		for _, s := range buf[:n] {
+			if int64(s.Seq) <= last || s.Value != int64(s.Seq) || s.T1 != s.Value || s.T4 != s.Value {
+				t.Fatalf("torn or reordered sample %+v after %d", s, last)
+			}
+			last = int64(s.Seq)
+			received++
+		}
+		if n == 0 {
+			select {
+			case <-done:
+				finished = true
+			default:
+				runtime.Gosched()
+			}
+		}
+	}
+	if received+r.Dropped() != total {
+		t.Errorf("received %d + dropped %d = %d, want %d", received, r.Dropped(), received+r.Dropped(), total)
+	}
+}
+
+func TestPushAndPopDoNotAllocate(t *testing.T) {
+	r := newRing(t, 64)
+	buf := make([]measurement.Sample, 64)
+	s := measurement.Sample{Seq: 1}
+	if n := testing.AllocsPerRun(1000, func() { r.Push(&s); r.Pop(buf) }); n != 0 {
+		t.Errorf("Push and Pop allocate %v times, want 0", n)
+	}
+}
+
+func BenchmarkPushPop(b *testing.B) {
+	r := newRing(b, 1024)
+	buf := make([]measurement.Sample, 64)
+	s := measurement.Sample{Seq: 1}
+	b.ReportAllocs()
+	for b.Loop() {
+		r.Push(&s)
+		r.Pop(buf)
+	}
+}

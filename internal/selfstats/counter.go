@@ -1,0 +1,110 @@
+// Package selfstats holds the daemon's own counters: what it sent, skipped, received and dropped.
+// Every place where a slot, a packet or a sample can be dropped counts here.
+//
+// A Block belongs to one loop, which alone writes it; anybody may read it at any time. It is a fixed
+// block of words without pointers, so that it can lie in memory shared by two processes.
+package selfstats
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// Counter is one counter of a Block.
+type Counter uint8
+
+// The counters. String gives the name under which each is logged.
+const (
+	SlotsSent            Counter = iota // slots in which a probe was handed to the kernel
+	SkippedLate                         // slots missed by more than half an interval
+	SkippedUnanswered                   // slots without a free sequence number: the target never answered
+	SkippedDisconnected                 // slots of an established session that has no connection
+	SkippedBacklog                      // slots in which the previous probe was still on its way out
+	SkippedSendError                    // slots in which the system refused the probe
+	ProbesAnswered                      // probes with a reply in time
+	ProbesLost                          // probes without a reply in time
+	RepliesLate                         // replies after the timeout
+	RepliesDuplicate                    // second replies
+	RepliesReordered                    // replies overtaken by a later probe's
+	RepliesUnmatched                    // replies from an address or with a number that we did not probe
+	RepliesMalformed                    // datagrams or streams at the sender that are no reply
+	ProbesReceived                      // well-formed probes that reached our reflector
+	ProbesReflected                     // replies handed to the kernel
+	ReflectFailed                       // replies that the system refused
+	ProbesMissing                       // gaps in the numbers of a reflected session: lost on the way to us
+	ProbesDuplicate                     // probes that arrived twice
+	ProbesReordered                     // probes overtaken by a later one
+	ProbesMalformed                     // datagrams or streams at the reflector that are no probe
+	ProbesOversized                     // datagrams longer than max_size
+	SessionsOpened                      // sessions that the reflector accepted
+	SessionsExpired                     // sessions that it forgot for being idle or closed
+	SessionsRefused                     // probes of sessions beyond max_sessions
+	ConnectionsAccepted                 // TCP connections that reached the reflector
+	ConnectionsRefused                  // of these, closed because there are too many
+	ConnectionsFailed                   // TCP connections that ended by an error
+	Reconnects                          // times that an established session connected again
+	SynRetransmits                      // handshakes in which a SYN was sent again
+	Unreachable                         // ICMP errors and refused connections
+	RxTimestampsMissing                 // packets that the kernel gave no receive timestamp
+	TxTimestampsMissing                 // probes that the kernel gave no transmit timestamp in time
+	QueueOverflow                       // packets that the kernel dropped for a full receive queue
+	ClockSteps                          // times that the wall clock was set
+	SamplesAcrossStep                   // one-way delays not published because the clock stepped meanwhile
+	ReceiveFailed                       // receive calls that failed
+	NumCounters
+)
+
+var counterNames = [NumCounters]string{
+	"slots_sent", "skipped_late", "skipped_unanswered", "skipped_disconnected", "skipped_backlog",
+	"skipped_send_error", "answered", "lost", "late", "duplicate", "reordered", "unmatched", "malformed",
+	"probes_received", "probes_reflected", "reflect_failed", "probes_missing", "probes_duplicate",
+	"probes_reordered", "probes_malformed", "probes_oversized", "sessions_opened", "sessions_expired",
+	"sessions_refused", "connections_accepted", "connections_refused", "connections_failed", "reconnects",
+	"syn_retransmits", "unreachable", "rx_timestamps_missing", "tx_timestamps_missing", "queue_overflow",
+	"clock_steps", "samples_across_step", "receive_failed",
+}
+
+// String gives the counter's name in logs.
+func (c Counter) String() string { return counterNames[c] }
+
+// Block is the counters of one loop.
+type Block struct {
+	counts   [NumCounters]atomic.Uint64
+	lateness Histogram
+}
+
+// Add adds n to counter c. Only the owning loop may call it; it does not allocate.
+func (b *Block) Add(c Counter, n uint64) { b.counts[c].Store(b.counts[c].Load() + n) }
+
+// Inc adds 1 to counter c, like Add.
+func (b *Block) Inc(c Counter) { b.Add(c, 1) }
+
+// Get reads counter c.
+func (b *Block) Get(c Counter) uint64 { return b.counts[c].Load() }
+
+// Late records by how much a slot was sent after its time. Only the owning loop may call it.
+func (b *Block) Late(d time.Duration) { b.lateness.Record(d) }
+
+// Totals is a sum of blocks at one time.
+type Totals struct {
+	Counts   [NumCounters]uint64
+	Lateness Snapshot
+}
+
+// Sum reads and adds up blocks.
+func Sum(blocks []*Block) Totals {
+	var t Totals
+	for _, b := range blocks {
+		for c := range NumCounters {
+			t.Counts[c] += b.Get(c)
+		}
+		b.lateness.addTo(&t.Lateness)
+	}
+	return t
+}
+
+// Skipped is the number of slots in which no probe was sent, for whatever reason.
+func (t Totals) Skipped() uint64 {
+	return t.Counts[SkippedLate] + t.Counts[SkippedUnanswered] + t.Counts[SkippedDisconnected] +
+		t.Counts[SkippedBacklog] + t.Counts[SkippedSendError]
+}

@@ -1,0 +1,204 @@
+package loop
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/sys"
+)
+
+// Tokens of the poller itself; handlers never use the two largest.
+const (
+	timerToken Token = 1<<64 - 1
+	wakeToken  Token = 1<<64 - 2
+)
+
+// Epoll waits in epoll(7) on its sockets, on a timerfd armed with the absolute time of the next slot,
+// and on an eventfd for Wake.
+type Epoll struct {
+	fd      int
+	timer   int
+	wake    int
+	armed   clock.Mono
+	streams packetio.Streams
+	events  [maxReady]unix.EpollEvent
+}
+
+// NewEpoll makes a poller without sockets.
+func NewEpoll() (*Epoll, error) {
+	p := &Epoll{fd: -1, timer: -1, wake: -1, armed: clock.Never}
+	if err := p.setUp(); err != nil {
+		p.Close()
+		return nil, err
+	}
+	p.streams.Watch = p.watch
+	return p, nil
+}
+
+func (p *Epoll) setUp() error {
+	var err error
+	if p.fd, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return os.NewSyscallError("epoll_create1", err)
+	}
+	if p.timer, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_NONBLOCK|unix.TFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("timerfd_create", err)
+	}
+	if p.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
+		return os.NewSyscallError("eventfd", err)
+	}
+	if err := p.control(unix.EPOLL_CTL_ADD, p.timer, unix.EPOLLIN, timerToken); err != nil {
+		return err
+	}
+	return p.control(unix.EPOLL_CTL_ADD, p.wake, unix.EPOLLIN, wakeToken)
+}
+
+// control adds or changes a descriptor. The kernel keeps 64 bits for us: the token, which x/sys calls
+// Fd and Pad.
+func (p *Epoll) control(op, fd int, events uint32, t Token) error {
+	e := unix.EpollEvent{Events: events, Fd: int32(t), Pad: int32(t >> 32)}
+	return os.NewSyscallError("epoll_ctl", unix.EpollCtl(p.fd, op, fd, &e))
+}
+
+// Wait implements Poller. It does not allocate.
+func (p *Epoll) Wait(until clock.Mono, ready []Ready) (int, error) {
+	timeout := -1
+	if until <= clock.MonoNow() {
+		timeout = 0
+	} else if err := p.arm(until); err != nil {
+		return 0, err
+	}
+	n, err := unix.EpollWait(p.fd, p.events[:min(len(ready), maxReady)], timeout)
+	if err == unix.EINTR {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, os.NewSyscallError("epoll_wait", err)
+	}
+	return p.collect(ready, n), nil
+}
+
+// arm sets the timer to an absolute time; setting it also takes an expiry back that was not read.
+func (p *Epoll) arm(until clock.Mono) error {
+	if until == p.armed {
+		return nil
+	}
+	p.armed = until
+	var spec unix.ItimerSpec
+	if until != clock.Never {
+		spec.Value = unix.NsecToTimespec(int64(until))
+	}
+	return os.NewSyscallError("timerfd_settime", unix.TimerfdSettime(p.timer, unix.TFD_TIMER_ABSTIME, &spec, nil))
+}
+
+func (p *Epoll) collect(ready []Ready, n int) int {
+	kept := 0
+	for i := range n {
+		e := &p.events[i]
+		t := Token(uint32(e.Fd)) | Token(uint32(e.Pad))<<32
+		switch t {
+		case timerToken:
+		case wakeToken:
+			var count [8]byte
+			_, _ = unix.Read(p.wake, count[:])
+		default:
+			ready[kept] = Ready{
+				Token:  t,
+				Read:   e.Events&(unix.EPOLLIN|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+				Write:  e.Events&(unix.EPOLLOUT|unix.EPOLLHUP|unix.EPOLLERR) != 0,
+				Notice: e.Events&unix.EPOLLERR != 0,
+			}
+			kept++
+		}
+	}
+	return kept
+}
+
+// Wake implements Poller.
+func (p *Epoll) Wake() {
+	var one [8]byte
+	binary.NativeEndian.PutUint64(one[:], 1)
+	_, _ = unix.Write(p.wake, one[:]) // fails only when the counter is full, and then Wait ends anyway
+}
+
+// ListenUDP implements Network.
+func (p *Epoll) ListenUDP(local netip.AddrPort, o packetio.Options, t Token) (packetio.Conn, packetio.Missing, error) {
+	conn, missing, err := packetio.ListenUDP(local, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := p.control(unix.EPOLL_CTL_ADD, conn.FD(), unix.EPOLLIN, t); err != nil {
+		conn.Close()
+		return nil, nil, err
+	}
+	return conn, missing, nil
+}
+
+// ListenTCP implements Network.
+func (p *Epoll) ListenTCP(local netip.AddrPort, t Token) (packetio.Listener, error) {
+	l, err := p.streams.ListenTCP(local)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.control(unix.EPOLL_CTL_ADD, l.FD(), unix.EPOLLIN, t); err != nil {
+		l.Close()
+		return nil, err
+	}
+	return l, nil
+}
+
+// Accept implements Network.
+func (p *Epoll) Accept(l packetio.Listener, t Token) (packetio.Stream, error) {
+	stream, err := l.(*packetio.LinuxListener).Accept()
+	if err != nil {
+		return nil, err
+	}
+	return p.add(stream, unix.EPOLLIN, t)
+}
+
+// Dial implements Network.
+func (p *Epoll) Dial(to netip.AddrPort, t Token) (packetio.Stream, error) {
+	stream, err := p.streams.Dial(to)
+	if err != nil {
+		return nil, err
+	}
+	return p.add(stream, unix.EPOLLIN|unix.EPOLLOUT, t)
+}
+
+func (p *Epoll) add(stream *packetio.LinuxStream, events uint32, t Token) (packetio.Stream, error) {
+	stream.Token = uint64(t)
+	if err := p.control(unix.EPOLL_CTL_ADD, stream.FD(), events, t); err != nil {
+		stream.Close()
+		return nil, err
+	}
+	return stream, nil
+}
+
+func (p *Epoll) watch(s *packetio.LinuxStream, write bool) {
+	events := uint32(unix.EPOLLIN)
+	if write {
+		events |= unix.EPOLLOUT
+	}
+	_ = p.control(unix.EPOLL_CTL_MOD, s.FD(), events, Token(s.Token)) // fails only for a closed socket
+}
+
+// Canonical implements Network: zones are interface numbers.
+func (p *Epoll) Canonical(addr netip.AddrPort) netip.AddrPort {
+	ip := addr.Addr().Unmap()
+	return netip.AddrPortFrom(sys.WithScope(ip.WithZone(""), uint32(sys.ScopeID(ip))), addr.Port())
+}
+
+// Close implements Poller. The sockets are closed by those who opened them.
+func (p *Epoll) Close() error {
+	for _, fd := range []*int{&p.fd, &p.timer, &p.wake} {
+		if *fd >= 0 {
+			unix.Close(*fd)
+			*fd = -1
+		}
+	}
+	return nil
+}

@@ -1,0 +1,202 @@
+package loop
+
+import (
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+const (
+	maxReady  = 128
+	wholeRead = 64 // packets in one read when there is time
+	shortRead = 8  // when a slot is near
+	// nearSlot is about what a whole read costs, system call and handling included.
+	nearSlot = 200 * time.Microsecond
+)
+
+// Token is what a handler chose for a socket, to know it again when it is ready.
+type Token uint64
+
+// Ready says that a socket can be used. A socket stays ready until it was read empty.
+type Ready struct {
+	Token  Token
+	Read   bool // data, a connection, an end or an error is there to be read
+	Write  bool // a stream has room, or its handshake is over
+	Notice bool // news about packets sent earlier
+}
+
+// Network opens sockets that report to one loop. Only that loop's handler may call it.
+type Network interface {
+	ListenUDP(local netip.AddrPort, o packetio.Options, t Token) (packetio.Conn, packetio.Missing, error)
+	ListenTCP(local netip.AddrPort, t Token) (packetio.Listener, error)
+	// Accept takes a connection from l, which came from ListenTCP; packetio.ErrWouldBlock: none waits.
+	Accept(l packetio.Listener, t Token) (packetio.Stream, error)
+	// Dial starts connecting; Ready.Write reports that the handshake is over, one way or the other.
+	Dial(to netip.AddrPort, t Token) (packetio.Stream, error)
+	// Canonical spells an address as received packets do (the zone of a link-local one).
+	Canonical(addr netip.AddrPort) netip.AddrPort
+}
+
+// Poller waits for the sockets of its Network.
+type Poller interface {
+	Network
+	// Wait blocks until a socket is ready, until the time comes, or until Wake, and returns how many
+	// places of ready it filled.
+	Wait(until clock.Mono, ready []Ready) (int, error)
+	// Wake ends a Wait from any goroutine, the present one or the next.
+	Wake()
+	Close() error
+}
+
+// Handler does the measuring. All calls come from the loop's thread.
+type Handler interface {
+	// Due does what is due at now and returns when there is something due next.
+	Due(now clock.Mono) clock.Mono
+	// Ready reads a ready socket once, at most limit packets of it.
+	Ready(r Ready, limit int)
+	// Command changes what is measured.
+	Command(c Command)
+	// Drained reports whether, after Drain, no probe is waited for any more.
+	Drained() bool
+	// Close closes all sockets. Nothing is called after it.
+	Close()
+}
+
+// Verb is what a Command asks for.
+type Verb uint8
+
+// Verbs.
+const (
+	Add    Verb = iota + 1 // start probing Session
+	Remove                 // stop probing Session.ID
+	Drain                  // stop probing altogether; wait for the replies to come
+	Stop                   // close and end
+)
+
+// Command is one order to a loop; together with measurement.Session, plain data.
+type Command struct {
+	Verb    Verb
+	Session measurement.Session
+}
+
+// Loop runs one handler on one poller.
+type Loop struct {
+	poller  Poller
+	handler Handler
+	spin    time.Duration
+	ready   [maxReady]Ready
+
+	sent     atomic.Bool // commands is not empty
+	mu       sync.Mutex  // taken by the loop only when sent is set
+	commands []Command
+	ended    bool
+	drained  chan struct{}
+	draining bool
+}
+
+// New makes a loop. For spin before each slot it does not sleep but looks at the clock.
+func New(p Poller, h Handler, spin time.Duration) *Loop {
+	return &Loop{poller: p, handler: h, spin: spin, drained: make(chan struct{})}
+}
+
+// Send passes a command to the loop. It may be called from any goroutine, does not wait, and does
+// nothing once the loop has ended.
+func (l *Loop) Send(c Command) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	l.commands = append(l.commands, c)
+	l.sent.Store(true)
+	l.poller.Wake()
+}
+
+// Drained is closed once all probes sent before a Drain are settled.
+func (l *Loop) Drained() <-chan struct{} { return l.drained }
+
+// Run loops until Stop. The caller has locked the thread if that matters. An error is one of the
+// poller's and means that nothing more can be measured.
+func (l *Loop) Run() error {
+	defer l.end()
+	for {
+		next := l.handler.Due(clock.MonoNow())
+		n, err := l.poller.Wait(next.Add(-l.spin), l.ready[:])
+		if err != nil {
+			return err
+		}
+		next = l.read(l.ready[:n], next)
+		if stop := l.obey(); stop {
+			return nil
+		}
+		l.spinUntil(next)
+	}
+}
+
+// end closes everything, the poller last and under the lock, since Send may want to wake it.
+func (l *Loop) end() {
+	l.handler.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ended = true
+	l.poller.Close()
+}
+
+// read handles what is ready, slots first, and returns when the next one is due.
+func (l *Loop) read(ready []Ready, next clock.Mono) clock.Mono {
+	for _, r := range ready {
+		now := clock.MonoNow()
+		if now >= next {
+			next = l.handler.Due(now)
+		}
+		limit := wholeRead
+		if next.Sub(now) < nearSlot {
+			limit = shortRead
+		}
+		l.handler.Ready(r, limit)
+	}
+	return next
+}
+
+// obey carries out the commands that have come, after the sockets that were ready: those may belong
+// to sessions that a command removes.
+func (l *Loop) obey() (stop bool) {
+	for _, c := range l.take() {
+		if c.Verb == Stop {
+			return true
+		}
+		l.draining = l.draining || c.Verb == Drain
+		l.handler.Command(c)
+	}
+	if l.draining && l.handler.Drained() {
+		l.draining = false
+		close(l.drained)
+	}
+	return false
+}
+
+func (l *Loop) take() []Command {
+	if !l.sent.Load() {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	commands := l.commands
+	l.commands = nil
+	l.sent.Store(false)
+	return commands
+}
+
+// spinUntil burns the last bit of time before a slot: waking a sleeping thread takes longer.
+func (l *Loop) spinUntil(next clock.Mono) {
+	if l.spin == 0 || next.Sub(clock.MonoNow()) > l.spin {
+		return
+	}
+	for clock.MonoNow() < next {
+	}
+}

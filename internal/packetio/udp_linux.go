@@ -1,0 +1,203 @@
+package packetio
+
+import (
+	"fmt"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/sys"
+	"github.com/latency-monitor/latency-monitor/internal/timestamp"
+)
+
+const (
+	// receiveQueue is the room asked for in the kernel, in octets: over a second of small probes from
+	// thousands of sessions. The kernel cuts it to net.core.rmem_max where we are not privileged.
+	receiveQueue = 4 << 20
+	noticeBatch  = 16
+	// quoted is how much of a packet's payload an ICMP error brings back at most (RFC 1812: 576 octets
+	// in all); a transmit timestamp brings none.
+	quoted = 576
+)
+
+// LinuxConn is a UDP socket read and written by recvmmsg and sendmmsg.
+type LinuxConn struct {
+	fd       int
+	local    netip.AddrPort
+	recv     *sys.RecvBatch
+	send     *sys.SendBatch
+	errors   *sys.RecvBatch
+	overflow uint64 // kernel's counter, unwrapped
+	transmit bool
+	base     uint32 // ID of the packet that the kernel numbers 0
+	sent     uint32 // packets sent since base
+}
+
+// ListenUDP opens a UDP socket on local, whose port may be 0. What the system refused and the socket
+// can do without is in Missing.
+func ListenUDP(local netip.AddrPort, o Options) (*LinuxConn, Missing, error) {
+	fd, err := unix.Socket(family(local.Addr()), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open udp socket for %s: %w", local, os.NewSyscallError("socket", err))
+	}
+	c := &LinuxConn{
+		fd: fd, recv: sys.NewRecvBatch(o.Batch, o.MaxSize), send: sys.NewSendBatch(o.Batch),
+		errors: sys.NewRecvBatch(noticeBatch, quoted),
+	}
+	missing, err := c.setUp(local, o)
+	if err != nil {
+		c.Close()
+		return nil, nil, fmt.Errorf("listen on udp %s: %w", local, err)
+	}
+	return c, missing, nil
+}
+
+// setUp sets the socket's options and binds it.
+func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
+	var missing Missing
+	try := func(err error) {
+		if err != nil {
+			missing = append(missing, err)
+		}
+	}
+	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveQueue) != nil {
+		try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveQueue, "SO_RCVBUF"))
+	}
+	try(timestamp.EnableReceive(c.fd))
+	try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
+	if local.Addr().Is4() {
+		try(setInt(c.fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR"))
+		try(setInt(c.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"))
+	} else {
+		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"))
+		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR"))
+		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"))
+	}
+	if o.Transmit {
+		err := timestamp.EnableTransmit(c.fd)
+		try(err)
+		c.transmit = err == nil
+	}
+	if err := bind(c.fd, local); err != nil {
+		return nil, err
+	}
+	var err error
+	c.local, err = boundTo(c.fd)
+	return missing, err
+}
+
+// FD is the socket's descriptor, for the poller.
+func (c *LinuxConn) FD() int { return c.fd }
+
+// LocalAddr implements Conn.
+func (c *LinuxConn) LocalAddr() netip.AddrPort { return c.local }
+
+// Overflow implements Conn.
+func (c *LinuxConn) Overflow() uint64 { return c.overflow }
+
+// ReadBatch implements Conn. It does not allocate.
+func (c *LinuxConn) ReadBatch(packets []Packet) (int, error) {
+	n, errno := c.recv.Recv(c.fd, len(packets), 0)
+	if errno != 0 {
+		return 0, transient(errno)
+	}
+	for i := range n {
+		control := timestamp.ParseControl(c.recv.Control(i))
+		p := &packets[i]
+		p.Data, p.Remote, p.Local, p.Cut = c.recv.Payload(i), c.recv.Name(i), control.Local, c.recv.Truncated(i)
+		p.At, p.Stamp = wall(control.At)
+		if control.Overflow != 0 {
+			c.overflow += uint64(control.Overflow - uint32(c.overflow))
+		}
+	}
+	return n, nil
+}
+
+// transient drops the errors that say nothing about the call: there is nothing to read, or an ICMP
+// error came in, which the error queue tells in full.
+func transient(errno unix.Errno) error {
+	switch errno {
+	case unix.EAGAIN, unix.EINTR, unix.ECONNREFUSED, unix.EHOSTUNREACH, unix.ENETUNREACH, unix.EHOSTDOWN,
+		unix.EPROTO, unix.EACCES, unix.EOPNOTSUPP, unix.ENOPROTOOPT, unix.EMSGSIZE, unix.ENONET, unix.ETIMEDOUT:
+		return nil
+	}
+	return errno
+}
+
+// WriteBatch implements Conn. It does not allocate.
+func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
+	n := min(len(packets), c.send.Cap())
+	for i := range n {
+		p := &packets[i]
+		c.send.Set(i, p.Data, p.Remote, p.Local)
+	}
+	sent := 0
+	retried := false
+	for sent < n {
+		took, errno := c.send.Send(c.fd, sent, n)
+		for i := sent; i < sent+took; i++ {
+			packets[i].ID = c.base + c.sent
+			c.sent++
+		}
+		sent += took
+		// The kernel reports an ICMP error about an earlier packet as failure of the next call on the
+		// socket, once, without having sent anything: try again.
+		if errno != 0 && !retried && errno != unix.EAGAIN {
+			retried = true
+			continue
+		}
+		if errno != 0 {
+			c.renumber()
+			return sent, errno
+		}
+		retried = false
+	}
+	return sent, nil
+}
+
+// renumber makes our numbers and the kernel's agree again after a failed send. Whether the kernel
+// counted that packet depends on where it failed: too long or no route, it did not; dropped by a
+// firewall rule on the way out, it did (tried on Linux 6.18).
+func (c *LinuxConn) renumber() {
+	if !c.transmit {
+		return
+	}
+	c.base, c.sent = c.base+c.sent, 0
+	c.transmit = timestamp.EnableTransmit(c.fd) == nil
+}
+
+// ReadNotices implements Conn. It does not allocate.
+func (c *LinuxConn) ReadNotices(notices []Notice) (int, error) {
+	n, errno := c.errors.Recv(c.fd, min(len(notices), noticeBatch), unix.MSG_ERRQUEUE)
+	if errno != 0 {
+		return 0, transient(errno)
+	}
+	kept := 0
+	for i := range n {
+		e := timestamp.ParseQueueEntry(c.errors.Control(i))
+		switch {
+		case e.Transmitted != 0 && e.ID < c.sent: // a larger one is from before renumber
+			notices[kept] = Notice{Transmitted: e.Transmitted, ID: c.base + e.ID}
+			kept++
+		case e.Errno != 0 && !e.Local: // a local one was the result of the send call, too
+			notices[kept] = Notice{Errno: e.Errno, Remote: c.errors.Name(i), Data: c.errors.Payload(i)}
+			kept++
+		}
+	}
+	if kept == 0 && n > 0 {
+		return c.ReadNotices(notices)
+	}
+	return kept, nil
+}
+
+// Close implements Conn.
+func (c *LinuxConn) Close() error {
+	if c.fd < 0 {
+		return nil
+	}
+	fd := c.fd
+	c.fd = -1
+	return os.NewSyscallError("close", unix.Close(fd))
+}
+

@@ -1,0 +1,40 @@
+package timestamp
+
+import (
+	"math/bits"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// The options and control messages whose times have 64-bit seconds. On 32-bit targets these are the
+// _NEW variants (Linux 5.1, socket(7)); on 64-bit ones the plain ones have them already.
+var (
+	optTimestampNS = choose(unix.SO_TIMESTAMPNS, unix.SO_TIMESTAMPNS_NEW)
+	optTimestamp   = choose(unix.SO_TIMESTAMPING, unix.SO_TIMESTAMPING_NEW)
+)
+
+func choose(plain, wide int) int {
+	if bits.UintSize == 32 {
+		return wide
+	}
+	return plain
+}
+
+// EnableReceive asks for a kernel timestamp on every packet or segment that socket fd receives.
+// Sockets accepted from a listening one inherit it.
+func EnableReceive(fd int) error {
+	return os.NewSyscallError("setsockopt SO_TIMESTAMPNS", unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestampNS, 1))
+}
+
+// EnableTransmit asks for a software timestamp of every datagram sent on fd, to be read from the error
+// queue (Documentation/networking/timestamping.rst). The packets are numbered from 0 since this call.
+func EnableTransmit(fd int) error {
+	const flags = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE |
+		unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
+	// The kernel restarts its numbering only when OPT_ID goes from off to on.
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, 0); err != nil {
+		return os.NewSyscallError("setsockopt SO_TIMESTAMPING", err)
+	}
+	return os.NewSyscallError("setsockopt SO_TIMESTAMPING", unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, flags))
+}

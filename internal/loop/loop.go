@@ -138,6 +138,9 @@ func (l *Loop) Run() error {
 	}
 }
 
+// Close closes the sockets of a loop that is not going to be Run. Stop ends one that runs.
+func (l *Loop) Close() { l.end() }
+
 // end closes everything, the poller last and under the lock, since Send may want to wake it.
 func (l *Loop) end() {
 	l.handler.Close()

@@ -47,6 +47,8 @@ type Config struct {
 	// InOrder says that replies come in the order of the probes and none is missing, as over one TCP
 	// connection: a number then stands for the next seq that it fits.
 	InOrder bool
+	// Hold lets Ready hold the session back until it has been answered once; see Table.
+	Hold bool
 }
 
 // Table remembers the probes of one session until they are settled, and a while longer to tell
@@ -68,9 +70,12 @@ type Table struct {
 	waiting  int // probes outstanding
 }
 
-// NewTable makes a table with room for all probes that can be outstanding at once.
+// NewTable makes a table with room for all probes that can be outstanding at once, and for as many
+// that are settled or one wrap of the numbers, whichever is less. Without these, a reply just after
+// the timeout would be taken for one to the probe a wrap later.
 func NewTable(c Config) *Table {
 	need := uint64((c.Timeout+c.Slack)/c.Interval) + 2
+	need += min(need, c.Numbers)
 	size := uint64(1) << bits.Len64(need-1)
 	return &Table{config: c, probes: make([]Probe, size), mask: size - 1}
 }
@@ -78,10 +83,18 @@ func NewTable(c Config) *Table {
 // Next gives the seq and the number of the next probe.
 func (t *Table) Next() (seq uint64, number int) { return t.next, int(t.next % t.config.Numbers) }
 
-// Ready reports whether the next probe's number would be told from those in flight.
+// Ready reports whether the table has room for the next probe and its number would be told from those
+// in flight.
 func (t *Table) Ready() bool {
-	return t.known || t.config.InOrder || t.next-t.oldest < t.config.Numbers
+	flying := t.next - t.oldest
+	if flying > t.mask {
+		return false
+	}
+	return t.known || t.config.InOrder || !t.config.Hold || flying < t.config.Numbers
 }
+
+// Cap is how many probes the table remembers.
+func (t *Table) Cap() int { return len(t.probes) }
 
 // Outstanding is how many probes wait for a reply.
 func (t *Table) Outstanding() int { return t.waiting }
@@ -122,10 +135,11 @@ func (t *Table) at(seq uint64) *Probe {
 func (t *Table) Match(number uint64, now clock.Mono) (p Probe, v Verdict, reordered bool) {
 	found := t.resolve(number, now)
 	if found == nil {
+		t.pass(number)
 		return Probe{}, Unmatched, false
 	}
 	before := found.state
-	if before == outstanding {
+	if before != answered {
 		t.rtt, t.known = now.Sub(found.Sent), true
 	}
 	reordered = before != answered && found.Seq < t.expected
@@ -140,13 +154,29 @@ func (t *Table) Match(number uint64, now clock.Mono) (p Probe, v Verdict, reorde
 	return *found, Duplicate, false
 }
 
+// following is the next expected seq that a number fits.
+func (t *Table) following(number uint64) uint64 {
+	return t.expected + (number+t.config.Numbers-t.expected%t.config.Numbers)%t.config.Numbers
+}
+
+// pass takes note of a reply whose probe is forgotten, because the connection stalled for so long. The
+// replies behind it are in order still.
+func (t *Table) pass(number uint64) {
+	if !t.config.InOrder || number >= t.config.Numbers {
+		return
+	}
+	if seq := t.following(number); seq < t.next {
+		t.expected = seq + 1
+	}
+}
+
 // resolve finds the probe that a number stands for; nil when there is none.
 func (t *Table) resolve(number uint64, now clock.Mono) *Probe {
 	if number >= t.config.Numbers || t.next <= number {
 		return nil
 	}
 	if t.config.InOrder {
-		return t.at(t.expected + (number+t.config.Numbers-t.expected%t.config.Numbers)%t.config.Numbers)
+		return t.at(t.following(number))
 	}
 	var best *Probe
 	seq := t.next - 1 - (t.next-1+t.config.Numbers-number)%t.config.Numbers
@@ -157,6 +187,8 @@ func (t *Table) resolve(number uint64, now clock.Mono) *Probe {
 		}
 		if best == nil || t.nearer(p, best, now) {
 			best = p
+		} else if t.known {
+			return best // those before are farther still
 		}
 		if seq < t.config.Numbers {
 			return best

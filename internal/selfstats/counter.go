@@ -15,53 +15,86 @@ type Counter uint8
 
 // The counters. String gives the name under which each is logged.
 const (
-	SlotsSent            Counter = iota // slots in which a probe was handed to the kernel
-	SkippedLate                         // slots missed by more than half an interval
-	SkippedUnanswered                   // slots without a free sequence number: the target never answered
-	SkippedDisconnected                 // slots of an established session that has no connection
-	SkippedBacklog                      // slots in which the previous probe was still on its way out
-	SkippedSendError                    // slots in which the system refused the probe
-	ProbesAnswered                      // probes with a reply in time
-	ProbesLost                          // probes without a reply in time
-	RepliesLate                         // replies after the timeout
-	RepliesDuplicate                    // second replies
-	RepliesReordered                    // replies overtaken by a later probe's
-	RepliesUnmatched                    // replies from an address or with a number that we did not probe
-	RepliesMalformed                    // datagrams or streams at the sender that are no reply
-	ProbesReceived                      // well-formed probes that reached our reflector
-	ProbesReflected                     // replies handed to the kernel
-	ReflectFailed                       // replies that the system refused
-	ProbesMissing                       // gaps in the numbers of a reflected session: lost on the way to us
-	ProbesDuplicate                     // probes that arrived twice
-	ProbesReordered                     // probes overtaken by a later one
-	ProbesMalformed                     // datagrams or streams at the reflector that are no probe
-	ProbesOversized                     // datagrams longer than max_size
-	SessionsOpened                      // sessions that the reflector accepted
-	SessionsExpired                     // sessions that it forgot for being idle or closed
-	SessionsRefused                     // probes of sessions beyond max_sessions
-	ConnectionsAccepted                 // TCP connections that reached the reflector
-	ConnectionsRefused                  // of these, closed because there are too many
-	ConnectionsFailed                   // TCP connections that ended by an error
-	Reconnects                          // times that an established session connected again
-	SynRetransmits                      // handshakes in which a SYN was sent again
-	Unreachable                         // ICMP errors and refused connections
-	RxTimestampsMissing                 // packets that the kernel gave no receive timestamp
-	TxTimestampsMissing                 // probes that the kernel gave no transmit timestamp in time
-	QueueOverflow                       // packets that the kernel dropped for a full receive queue
-	ClockSteps                          // times that the wall clock was set
-	SamplesAcrossStep                   // one-way delays not published because the clock stepped meanwhile
-	ReceiveFailed                       // receive calls that failed
+	SlotsSent           Counter = iota // slots in which a probe was handed to the kernel
+	SkippedLate                        // slots missed by more than half an interval
+	SkippedUnanswered                  // slots without a free sequence number: the target never answered
+	SkippedDisconnected                // slots of an established session that has no connection
+	SkippedBacklog                     // slots in which the previous probe was still on its way out
+	SkippedSendError                   // slots in which the system refused the probe
+	ProbesAnswered                     // probes with a reply in time
+	ProbesLost                         // probes without a reply in time
+	ProbesAbandoned                    // probes without a reply yet when their session was removed
+	RepliesLate                        // replies after the timeout
+	RepliesDuplicate                   // second replies
+	RepliesReordered                   // replies overtaken by a later probe's
+	RepliesUnmatched                   // replies from an address or with a number that we did not probe
+	RepliesMalformed                   // datagrams or streams at the sender that are no reply
+	ProbesReceived                     // well-formed probes that reached our reflector
+	ProbesReflected                    // replies handed to the kernel
+	ReflectFailed                      // replies that the system refused
+	ProbesMissing                      // gaps in the numbers of a reflected session: lost on the way to us
+	ProbesDuplicate                    // probes that arrived twice
+	ProbesLate                         // probes that arrived after they were declared lost
+	ProbesReordered                    // probes overtaken by a later one
+	ProbesMalformed                    // datagrams or streams at the reflector that are no probe
+	ProbesOversized                    // datagrams longer than max_size
+	SessionsOpened                     // sessions that the reflector accepted
+	SessionsExpired                    // sessions that it forgot for being idle or closed
+	SessionsRefused                    // probes of sessions beyond max_sessions
+	ConnectionsAccepted                // TCP connections that reached the reflector
+	ConnectionsRefused                 // of these, closed because there are too many
+	ConnectionsFailed                  // TCP connections that ended by an error
+	Reconnects                         // times that an established session connected again
+	SynRetransmits                     // handshakes in which a SYN was sent again
+	Unreachable                        // ICMP errors and refused connections
+	RxTimestampsMissing                // packets that the kernel gave no receive timestamp
+	TxTimestampsMissing                // probes that the kernel gave no transmit timestamp in time
+	QueueOverflow                      // packets that the kernel dropped for a full receive queue
+	ClockSteps                         // times that the wall clock was set
+	SamplesAcrossStep                  // one-way delays not published because the clock stepped meanwhile
+	ReceiveFailed                      // receive calls that failed
 	NumCounters
 )
 
 var counterNames = [NumCounters]string{
-	"slots_sent", "skipped_late", "skipped_unanswered", "skipped_disconnected", "skipped_backlog",
-	"skipped_send_error", "answered", "lost", "late", "duplicate", "reordered", "unmatched", "malformed",
-	"probes_received", "probes_reflected", "reflect_failed", "probes_missing", "probes_duplicate",
-	"probes_reordered", "probes_malformed", "probes_oversized", "sessions_opened", "sessions_expired",
-	"sessions_refused", "connections_accepted", "connections_refused", "connections_failed", "reconnects",
-	"syn_retransmits", "unreachable", "rx_timestamps_missing", "tx_timestamps_missing", "queue_overflow",
-	"clock_steps", "samples_across_step", "receive_failed",
+	SlotsSent:           "slots_sent",
+	SkippedLate:         "skipped_late",
+	SkippedUnanswered:   "skipped_unanswered",
+	SkippedDisconnected: "skipped_disconnected",
+	SkippedBacklog:      "skipped_backlog",
+	SkippedSendError:    "skipped_send_error",
+	ProbesAnswered:      "answered",
+	ProbesLost:          "lost",
+	ProbesAbandoned:     "abandoned",
+	RepliesLate:         "late",
+	RepliesDuplicate:    "duplicate",
+	RepliesReordered:    "reordered",
+	RepliesUnmatched:    "unmatched",
+	RepliesMalformed:    "malformed",
+	ProbesReceived:      "probes_received",
+	ProbesReflected:     "probes_reflected",
+	ReflectFailed:       "reflect_failed",
+	ProbesMissing:       "probes_missing",
+	ProbesDuplicate:     "probes_duplicate",
+	ProbesLate:          "probes_late",
+	ProbesReordered:     "probes_reordered",
+	ProbesMalformed:     "probes_malformed",
+	ProbesOversized:     "probes_oversized",
+	SessionsOpened:      "sessions_opened",
+	SessionsExpired:     "sessions_expired",
+	SessionsRefused:     "sessions_refused",
+	ConnectionsAccepted: "connections_accepted",
+	ConnectionsRefused:  "connections_refused",
+	ConnectionsFailed:   "connections_failed",
+	Reconnects:          "reconnects",
+	SynRetransmits:      "syn_retransmits",
+	Unreachable:         "unreachable",
+	RxTimestampsMissing: "rx_timestamps_missing",
+	TxTimestampsMissing: "tx_timestamps_missing",
+	QueueOverflow:       "queue_overflow",
+	ClockSteps:          "clock_steps",
+	SamplesAcrossStep:   "samples_across_step",
+	ReceiveFailed:       "receive_failed",
 }
 
 // String gives the counter's name in logs.

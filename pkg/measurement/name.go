@@ -36,10 +36,10 @@ type NameAssembler struct {
 // Add takes a KindName record. Once the identity is complete it returns it (valid until the next
 // call) and true.
 func (a *NameAssembler) Add(s *Sample) (identity []byte, complete bool) {
-	total, i := int(s.Seq>>32), int(uint32(s.Seq))
-	if total > MaxIdentity {
+	if s.Seq>>32 > MaxIdentity || s.Seq&(1<<32-1) > MaxIdentity {
 		return nil, false
 	}
+	total, i := int(s.Seq>>32), int(uint32(s.Seq))
 	if i == 0 {
 		a.id, a.want, a.text = s.Session, total, a.text[:0]
 	}

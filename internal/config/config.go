@@ -1,0 +1,176 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/netip"
+	"os"
+	"time"
+)
+
+// DefaultFile is read when no file is named, if the working directory has it.
+const DefaultFile = "latency.toml"
+
+// Config is the effective configuration: every default and every inheritance is applied, every value
+// is within its range. Whoever holds it may change it; nothing is shared with this package.
+type Config struct {
+	Name        string     // who we are in messages and metrics
+	Address     netip.Addr // where the reflector listens; the zero Addr is the dual-stack wildcard
+	TCPPort     uint16
+	UDPPort     uint16
+	TCP         bool // switches the transport on or off, for probing and for answering
+	UDP         bool
+	MaxSize     int // octets; no message longer than this is sent or read
+	MaxSessions int // of the reflector
+	LogLevel    LogLevel
+	LogFile     string        // "" is standard error
+	Timeout     time.Duration // of the top level; the reflector uses it too
+	Targets     []Target
+	Backends    []Backend // one or more, no two of the same name
+	Engine      Engine
+	File        string // the file that was read; "" if there was none, which means server mode
+}
+
+// Target is one host to probe, with everything it inherited.
+type Target struct {
+	Host       string // IP address, with zone if need be, or host name
+	Label      string // "" if none
+	Tags       []string
+	TCP        bool // probe over TCP; both false: the target is not probed
+	UDP        bool
+	TCPPort    uint16
+	UDPPort    uint16
+	RTT        bool
+	TCPLatency bool
+	Size       int // octets of a message; 0 is no padding
+	Interval   time.Duration
+	Timeout    time.Duration
+	MaxLost    int
+}
+
+// Name is what the target is called in metrics: its label, or its host if it has none.
+func (t Target) Name() string {
+	if t.Label != "" {
+		return t.Label
+	}
+	return t.Host
+}
+
+// Backend is one place to publish measurements to.
+type Backend struct {
+	Name string
+	// Keys are the backend's own keys as TOML gave them: string, int64, float64, bool, time.Time,
+	// []any and map[string]any. Never nil. The keys of cli and log are checked and complete; those
+	// of other backends are for the backend to check.
+	Keys map[string]any
+}
+
+// Engine says how the probing threads run.
+type Engine struct {
+	Mode             EngineMode
+	RealtimePriority int   // of SCHED_FIFO; 0 is off
+	CPUs             []int // to pin the threads to; empty is no pinning
+	Spin             time.Duration
+	TxTimestamps     string // TxTimestampsAuto or TxTimestampsOff
+	RingSize         int    // samples, a power of two
+}
+
+// EngineMode selects an engine.
+type EngineMode string
+
+// The engines. Auto takes the Linux engine where it works.
+const (
+	EngineAuto     EngineMode = "auto"
+	EngineLinux    EngineMode = "linux"
+	EnginePortable EngineMode = "portable"
+)
+
+// What the sender does about transmit timestamps from the kernel.
+const (
+	TxTimestampsAuto = "auto"
+	TxTimestampsOff  = "off"
+)
+
+// LogLevel is the least severe level that is logged.
+type LogLevel string
+
+// The log levels, from the most to the least talkative.
+const (
+	LogDebug    LogLevel = "DEBUG"
+	LogInfo     LogLevel = "INFO"
+	LogWarning  LogLevel = "WARNING"
+	LogError    LogLevel = "ERROR"
+	LogCritical LogLevel = "CRITICAL"
+)
+
+// The backends a configuration may name.
+const (
+	BackendCLI         = "cli"
+	BackendLog         = "log"
+	BackendZeroMQ      = "zeromq"
+	BackendDatadog     = "datadog"
+	BackendPushgateway = "pushgateway"
+	BackendClickHouse  = "clickhouse"
+)
+
+// Load reads the file that the options name, or [DefaultFile], and returns the effective
+// configuration. A missing DefaultFile is no error: it means server mode, and File is "". A file that
+// was named must exist.
+func Load(o Overrides) (Config, error) {
+	file, named := DefaultFile, o.ConfigFile != nil
+	if named {
+		file = *o.ConfigFile
+	}
+	data, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) && !named {
+		return Parse(nil, "", o)
+	}
+	if err != nil {
+		return Config{}, fmt.Errorf("%s: %w", readSubject(file, named), cause(err))
+	}
+	return Parse(data, file, o)
+}
+
+// Parse returns the effective configuration from TOML text and options. The name file appears in
+// errors and in the result; "" stands for no file.
+func Parse(data []byte, file string, o Overrides) (Config, error) {
+	return parse(source{file: file, data: data}, o, os.Hostname)
+}
+
+func parse(src source, o Overrides, hostname func() (string, error)) (Config, error) {
+	flags, err := o.layer()
+	if err != nil {
+		return Config{}, err
+	}
+	file, err := readLayer(src)
+	if err != nil {
+		return Config{}, err
+	}
+	l := layers{flags: flags, file: file, defaults: defaultLayer()}
+	if err := l.checkRelations(); err != nil {
+		return Config{}, err
+	}
+	config, err := l.resolve(hostname)
+	if err != nil {
+		return Config{}, err
+	}
+	config.File = src.file
+	return config, nil
+}
+
+func readSubject(file string, named bool) string {
+	if named {
+		return "--config-file " + ShowText(file)
+	}
+	return file
+}
+
+// cause strips the operation and the path from an error of package os; the caller names the path.
+func cause(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return pathErr.Err
+	}
+	return err
+}

@@ -1,0 +1,63 @@
+package config
+
+// The defaults, in the units of their keys.
+const (
+	DefaultTCPPort        = 8000
+	DefaultUDPPort        = 8001
+	DefaultTCP            = true
+	DefaultUDP            = true
+	DefaultRTT            = true
+	DefaultTCPLatency     = true
+	DefaultSize           = 0
+	DefaultIntervalMillis = 1000
+	DefaultTimeoutSeconds = 1
+	DefaultMaxLost        = 10
+	DefaultMaxSize        = 1470
+	DefaultMaxSessions    = 4096
+	DefaultLogLevel       = LogInfo
+	DefaultBackend        = BackendCLI
+	DefaultEngineMode     = EngineAuto
+	DefaultTxTimestamps   = TxTimestampsAuto
+	DefaultRingSize       = 65536
+
+	defaultBackendLogLevel = "warning"
+)
+
+// defaultLayer has a value for every key but name, whose default needs the system, address and type.
+func defaultLayer() layer {
+	return layer{
+		probe:       defaultProbe(),
+		TCP:         byDefault("tcp", DefaultTCP),
+		UDP:         byDefault("udp", DefaultUDP),
+		MaxSize:     byDefault("max_size", DefaultMaxSize),
+		MaxSessions: byDefault("max_sessions", DefaultMaxSessions),
+		LogLevel:    byDefault("log_level", string(DefaultLogLevel)),
+		LogFile:     byDefault("log_file", ""),
+		Engine:      defaultEngine(),
+	}
+}
+
+func defaultProbe() probe {
+	return probe{
+		TCPPort:    byDefault("tcp_port", DefaultTCPPort),
+		UDPPort:    byDefault("udp_port", DefaultUDPPort),
+		RTT:        byDefault("rtt", DefaultRTT),
+		TCPLatency: byDefault("tcp_latency", DefaultTCPLatency),
+		Size:       byDefault("size", DefaultSize),
+		Interval:   byDefault("interval", float64(DefaultIntervalMillis)),
+		Timeout:    byDefault("timeout", float64(DefaultTimeoutSeconds)),
+		MaxLost:    byDefault("max_lost", DefaultMaxLost),
+		Tags:       byDefault("tags", []string(nil)),
+	}
+}
+
+func defaultEngine() engine {
+	return engine{
+		Mode:             byDefault("engine.mode", string(DefaultEngineMode)),
+		RealtimePriority: byDefault("engine.realtime_priority", 0),
+		CPUs:             byDefault("engine.cpus", []int(nil)),
+		Spin:             byDefault("engine.spin", "0s"),
+		TxTimestamps:     byDefault("engine.tx_timestamps", DefaultTxTimestamps),
+		RingSize:         byDefault("engine.ring_size", DefaultRingSize),
+	}
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+)
+
+// path leads to a value: keys are strings, indexes are ints.
+type path []any
+
+func (p path) key(key string) path { return append(slices.Clip(p), key) }
+
+func (p path) index(i int) path { return append(slices.Clip(p), i) }
+
+func (p path) String() string {
+	var b strings.Builder
+	for i, part := range p {
+		switch part := part.(type) {
+		case int:
+			fmt.Fprintf(&b, "[%d]", part)
+		case string:
+			if i > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(showLine(toml.Key{part}.String()))
+		}
+	}
+	return b.String()
+}
+
+// located is a value as TOML gave it, with its path.
+type located struct {
+	path path
+	raw  any
+}

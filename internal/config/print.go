@@ -1,0 +1,176 @@
+package config
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/BurntSushi/toml"
+)
+
+// masked stands for a secret in print.
+const masked = "********"
+
+// secretSuffixes end the names of keys that hold secrets.
+var secretSuffixes = []string{"password", "api_key", "auth_key", "token", "secret"}
+
+// printedConfig is the order of the keys in print.
+type printedConfig struct {
+	Name        string           `toml:"name"`
+	Address     string           `toml:"address,omitempty"`
+	TCPPort     uint16           `toml:"tcp_port"`
+	UDPPort     uint16           `toml:"udp_port"`
+	TCP         bool             `toml:"tcp"`
+	UDP         bool             `toml:"udp"`
+	Timeout     any              `toml:"timeout"`
+	MaxSize     int              `toml:"max_size"`
+	MaxSessions int              `toml:"max_sessions"`
+	LogLevel    LogLevel         `toml:"log_level"`
+	LogFile     string           `toml:"log_file,omitempty"`
+	Targets     []printedTarget  `toml:"targets"`
+	Metrics     []map[string]any `toml:"metrics"`
+	Engine      printedEngine    `toml:"engine"`
+}
+
+type printedTarget struct {
+	Host       string   `toml:"host"`
+	Label      string   `toml:"label,omitempty"`
+	Tags       []string `toml:"tags"`
+	Type       string   `toml:"type,omitempty"`
+	TCPPort    uint16   `toml:"tcp_port"`
+	UDPPort    uint16   `toml:"udp_port"`
+	RTT        bool     `toml:"rtt"`
+	TCPLatency bool     `toml:"tcp_latency"`
+	Size       int      `toml:"size"`
+	Interval   any      `toml:"interval"`
+	Timeout    any      `toml:"timeout"`
+	MaxLost    int      `toml:"max_lost"`
+}
+
+type printedEngine struct {
+	Mode             EngineMode `toml:"mode"`
+	RealtimePriority int        `toml:"realtime_priority"`
+	CPUs             []int      `toml:"cpus"`
+	Spin             string     `toml:"spin"`
+	TxTimestamps     string     `toml:"tx_timestamps"`
+	RingSize         int        `toml:"ring_size"`
+}
+
+// WriteTOML writes the configuration as TOML that loads to the same configuration again, except for
+// secrets of backends, which it masks, and File.
+func (c Config) WriteTOML(w io.Writer) error {
+	printed := printedConfig{
+		Name:        c.Name,
+		TCPPort:     c.TCPPort,
+		UDPPort:     c.UDPPort,
+		TCP:         c.TCP,
+		UDP:         c.UDP,
+		Timeout:     count(c.Timeout, time.Second),
+		MaxSize:     c.MaxSize,
+		MaxSessions: c.MaxSessions,
+		LogLevel:    c.LogLevel,
+		LogFile:     c.LogFile,
+		Engine:      c.Engine.printed(),
+	}
+	if c.Address.IsValid() {
+		printed.Address = c.Address.String()
+	}
+	for _, t := range c.Targets {
+		printed.Targets = append(printed.Targets, c.printedTarget(t))
+	}
+	for _, b := range c.Backends {
+		printed.Metrics = append(printed.Metrics, b.printed())
+	}
+	encoder := toml.NewEncoder(w)
+	encoder.Indent = ""
+	if err := encoder.Encode(printed); err != nil {
+		return fmt.Errorf("print configuration: %w", err)
+	}
+	return nil
+}
+
+func (c Config) printedTarget(t Target) printedTarget {
+	return printedTarget{
+		Host:       t.Host,
+		Label:      t.Label,
+		Tags:       append([]string{}, t.Tags...),
+		Type:       c.typeOf(t),
+		TCPPort:    t.TCPPort,
+		UDPPort:    t.UDPPort,
+		RTT:        t.RTT,
+		TCPLatency: t.TCPLatency,
+		Size:       t.Size,
+		Interval:   count(t.Interval, time.Millisecond),
+		Timeout:    count(t.Timeout, time.Second),
+		MaxLost:    t.MaxLost,
+	}
+}
+
+// typeOf returns the type key that gives a target its transports under the switches of c. A target
+// without any has the type that is switched off.
+func (c Config) typeOf(t Target) string {
+	switch {
+	case t.TCP && t.UDP:
+		return ""
+	case t.TCP, !t.UDP && !c.TCP:
+		return "tcp"
+	}
+	return "udp"
+}
+
+func (e Engine) printed() printedEngine {
+	return printedEngine{
+		Mode:             e.Mode,
+		RealtimePriority: e.RealtimePriority,
+		CPUs:             append([]int{}, e.CPUs...),
+		Spin:             strings.Replace(e.Spin.String(), "µ", "u", 1),
+		TxTimestamps:     e.TxTimestamps,
+		RingSize:         e.RingSize,
+	}
+}
+
+func (b Backend) printed() map[string]any {
+	printed := map[string]any{"backend": b.Name}
+	for key, value := range maskSecrets(normalize(b.Keys)).(map[string]any) {
+		printed[key] = value
+	}
+	return printed
+}
+
+// maskSecrets replaces the secrets in a value, in place, and returns the value.
+func maskSecrets(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for key, element := range v {
+			if isSecret(key) {
+				v[key] = masked
+			} else {
+				maskSecrets(element)
+			}
+		}
+	case []any:
+		for _, element := range v {
+			maskSecrets(element)
+		}
+	}
+	return value
+}
+
+func isSecret(key string) bool {
+	key = strings.ToLower(key)
+	for _, suffix := range secretSuffixes {
+		if strings.HasSuffix(key, suffix) {
+			return true
+		}
+	}
+	return false
+}
+
+// count writes a duration as a number of units, without a fraction if it has none.
+func count(d, unit time.Duration) any {
+	if d%unit == 0 {
+		return int64(d / unit)
+	}
+	return float64(d) / float64(unit)
+}

@@ -1,0 +1,101 @@
+package config
+
+import (
+	"math/bits"
+	"net/netip"
+	"strings"
+	"time"
+	"unicode"
+)
+
+// Limits that relate keys to one another.
+const (
+	maxOutstanding = 1_000_000 // probes of one target waiting for a reply: timeout / interval
+	maxSpin        = 10 * time.Millisecond
+	maxHostOctets  = 253 // RFC 1035 section 2.3.4 allows 255 on the wire
+	minRingSize    = 1024
+	maxRingSize    = 16777216
+)
+
+// The rules of the keys. Nothing writes to these variables.
+var (
+	boolRule        = rule[bool]{kind: "true or false", decode: decodeBool}
+	portRule        = intBetween(1, 65535, "")
+	sizeRule        = intBetween(0, 65535, "octets")
+	maxSizeRule     = intBetween(64, 65535, "octets")
+	intervalRule    = numberBetween(0.1, 86_400_000, "milliseconds")
+	timeoutRule     = numberBetween(0.001, 3600, "seconds")
+	maxLostRule     = intBetween(1, 1_000_000, "probes")
+	maxSessionsRule = intBetween(1, 1_048_576, "sessions")
+	typeRule        = oneOfFolded("tcp", "udp")
+	nameRule        = textOf(1, 64)
+	labelRule       = textOf(1, 200)
+	tagsRule        = listRule[string]{kind: "a list of strings", maxCount: 32, element: textOf(1, 200)}
+	backendRule     = oneOf(BackendCLI, BackendLog, BackendZeroMQ, BackendDatadog, BackendPushgateway,
+		BackendClickHouse)
+	logLevelRule = oneOfFolded(string(LogDebug), string(LogInfo), string(LogWarning), string(LogError),
+		string(LogCritical))
+	addressRule = rule[string]{
+		kind:    "a string",
+		allowed: "an IPv4 or IPv6 address; leave it out to listen on every address",
+		decode:  decodeString,
+		valid:   isAddress,
+	}
+	hostRule = rule[string]{
+		kind:    "a string",
+		allowed: "an IP address or a host name of 1 to 253 octets",
+		decode:  decodeString,
+		valid:   isHost,
+	}
+	fileNameRule = rule[string]{
+		kind:    "a string",
+		allowed: "a file name without control characters",
+		decode:  decodeString,
+		valid:   isPlainText,
+	}
+)
+
+// The rules of the [engine] table.
+var (
+	engineModeRule   = oneOf(string(EngineAuto), string(EngineLinux), string(EnginePortable))
+	txTimestampsRule = oneOf(TxTimestampsAuto, TxTimestampsOff)
+	priorityRule     = intBetween(0, 99, "(0 is off)")
+	// 1024 is CPU_SETSIZE, see CPU_SET(3).
+	cpusRule = listRule[int]{
+		kind: "a list of integers", maxCount: 1024, distinct: true, element: intBetween(0, 1023, "")}
+	spinRule = rule[string]{
+		kind:    "a string",
+		allowed: `a duration of 0s to 10ms, such as "50us"`,
+		decode:  decodeString,
+		valid:   isSpin,
+	}
+	ringSizeRule = rule[int]{
+		kind:    "an integer",
+		allowed: "a power of two, 1024 to 16777216 samples",
+		decode:  decodeInt,
+		valid:   isRingSize,
+	}
+)
+
+func isAddress(s string) bool {
+	_, err := netip.ParseAddr(s)
+	return err == nil && isPlainText(s)
+}
+
+// isHost reports whether s is an IP address or could be a host name. Whether the name exists is for
+// the resolver to say. A colon, a slash or a bracket can only be a port or a URL.
+func isHost(s string) bool {
+	if s == "" || len(s) > maxHostOctets || !isFieldText(s) || strings.ContainsFunc(s, unicode.IsSpace) {
+		return false
+	}
+	return isAddress(s) || !strings.ContainsAny(s, ":/[]@%")
+}
+
+func isSpin(s string) bool {
+	d, err := time.ParseDuration(s)
+	return err == nil && 0 <= d && d <= maxSpin
+}
+
+func isRingSize(samples int) bool {
+	return minRingSize <= samples && samples <= maxRingSize && bits.OnesCount(uint(samples)) == 1
+}

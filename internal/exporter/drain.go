@@ -1,0 +1,129 @@
+package exporter
+
+import "github.com/latency-monitor/latency-monitor/pkg/measurement"
+
+// What happens to a record, in the order in which it does: drain, take, metric, emit, fanOut.
+
+// drain moves to the queues at least what was in the rings when it was called, and at most one
+// capacity of each ring: so neither a fast producer nor a corrupt ring holds it forever.
+func (e *Exporter) drain() crowd {
+	leaving := e.probed.takeLeaving()
+	found := empty
+	for _, src := range e.sources() {
+		found = max(found, e.drainRing(src))
+	}
+	e.fanOut()
+	// Whatever the engine pushed before these sessions were removed is resolved now.
+	e.probed.forget(leaving)
+	return found
+}
+
+func (e *Exporter) drainRing(src *source) crowd {
+	total, capacity := 0, src.ring.Cap()
+	for total < capacity {
+		n := src.ring.Pop(e.popped[:])
+		for i := range e.popped[:n] {
+			e.take(src, &e.popped[i])
+		}
+		total += n
+		if n < len(e.popped) {
+			break
+		}
+	}
+	switch {
+	case total == 0:
+		return empty
+	case total < (capacity+1)/2:
+		return some
+	}
+	return crowded
+}
+
+// take handles one record.
+func (e *Exporter) take(src *source, s *measurement.Sample) {
+	usable := false
+	switch s.Kind {
+	case measurement.KindMetric:
+		usable = e.metric(src, s)
+	case measurement.KindName:
+		usable = src.reflected.add(s)
+	case measurement.KindEnd:
+		usable = src.reflected.end(s.Session)
+	case measurement.KindEvent:
+		usable = e.event(src, s)
+	}
+	if !usable {
+		e.invalid.Add(1)
+	}
+}
+
+func (e *Exporter) resolve(src *source, id measurement.SessionID) *names {
+	if id >= measurement.ReflectedIDs {
+		return src.reflected.byID[id]
+	}
+	return e.probed.get(id)
+}
+
+func (e *Exporter) metric(src *source, s *measurement.Sample) (usable bool) {
+	if !s.Metric.Valid() {
+		return false
+	}
+	n := e.resolve(src, s.Session)
+	if n == nil {
+		e.unresolved.Add(1)
+		return true
+	}
+	if s.Metric.Loss() {
+		return e.lost(n.of(s.Metric), s)
+	}
+	e.emit(run{Point: Point{Series: n.of(s.Metric), Time: s.Time, Value: s.Value}, count: 1})
+	return true
+}
+
+// lost emits one point of value 1 per lost probe.
+func (e *Exporter) lost(series *Series, s *measurement.Sample) (usable bool) {
+	if s.Value <= 0 {
+		return false
+	}
+	count := min(s.Value, maxLost)
+	e.excess.Add(uint64(s.Value - count))
+	e.emit(run{Point: Point{Series: series, Time: s.Time, Value: 1}, count: count})
+	return true
+}
+
+func (e *Exporter) emit(r run) {
+	e.batch = append(e.batch, r)
+	if len(e.batch) == cap(e.batch) {
+		e.fanOut()
+	}
+}
+
+// fanOut gives the batch to every backend's queue.
+func (e *Exporter) fanOut() {
+	if len(e.batch) == 0 {
+		return
+	}
+	for _, o := range e.outlets {
+		o.queue.put(e.batch)
+	}
+	clear(e.batch) // lets go of the series
+	e.batch = e.batch[:0]
+}
+
+func (e *Exporter) event(src *source, s *measurement.Sample) (usable bool) {
+	kind, detail := s.Event()
+	if kind == 0 {
+		return false
+	}
+	event := Event{ID: s.Session, Kind: kind, Detail: detail, At: s.Time}
+	if s.Session != 0 {
+		n := e.resolve(src, s.Session)
+		if n == nil {
+			e.unresolved.Add(1)
+			return true
+		}
+		event.Session, event.prober = n.desc, n.source
+	}
+	e.events.put(event)
+	return true
+}

@@ -1,0 +1,243 @@
+package exporter
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/ring"
+)
+
+const (
+	// The exporter polls the rings: every pollBusy while samples come, with longer and longer pauses
+	// up to pollIdle when none do, after pollCrowded when a ring was half full. Producers never wake
+	// it. Waking another thread costs a lock or a futex system call, and the one who pays would be the
+	// measuring thread, between two slots. So a ring must hold what comes in pollIdle.
+	pollBusy    = 10 * time.Millisecond
+	pollIdle    = 50 * time.Millisecond
+	pollCrowded = time.Millisecond
+
+	popSize = 256 // records moved out of a ring at once
+
+	// maxLost bounds how many points one record of lost probes becomes.
+	maxLost = 1_000_000
+
+	defaultFlushLimit   = 5 * time.Second
+	defaultMaxReflected = 65536
+)
+
+// Config is what an Exporter needs to know.
+type Config struct {
+	Name         string         // our own name: the target of the sessions that we reflect
+	Log          zerolog.Logger // for events and for backends that fail
+	OnEvent      func(Event)    // nil: events are only logged. See Event
+	FlushLimit   time.Duration  // how long Run may take after its context is done; 0 = 5 s
+	MaxReflected int            // reflected sessions known at once, per ring; 0 = 65536
+}
+
+// Exporter moves samples from rings to backends. Rings and sessions may be added, and counters read,
+// from any goroutine at any time; backends are added before Run.
+type Exporter struct {
+	config  Config
+	probed  probed
+	outlets []*outlet
+	events  *events
+	final   chan error
+
+	mu    sync.Mutex
+	rings []*source // replaced, never changed: whoever has read it may go on using it
+
+	// The exporter goroutine's own.
+	popped [popSize]measurement.Sample
+	batch  []run
+
+	unresolved atomic.Uint64
+	invalid    atomic.Uint64
+	excess     atomic.Uint64
+}
+
+// source is one ring and what it told about its reflected sessions.
+type source struct {
+	ring      *ring.SPSC
+	reflected reflected
+}
+
+// Counters is what the exporter dropped, and where each backend's points are.
+type Counters struct {
+	RingDropped   uint64 // samples that found their ring full
+	Unresolved    uint64 // samples of sessions that nobody announced
+	Invalid       uint64 // records that make no sense
+	ExcessLost    uint64 // lost probes beyond a million in one record, not published
+	EventsDropped uint64 // events that were neither logged nor called back for
+	Backends      []BackendCounters
+}
+
+// New makes an Exporter that does nothing yet.
+func New(c Config) *Exporter {
+	if c.FlushLimit <= 0 {
+		c.FlushLimit = defaultFlushLimit
+	}
+	if c.MaxReflected <= 0 {
+		c.MaxReflected = defaultMaxReflected
+	}
+	return &Exporter{
+		config: c,
+		probed: probed{byID: map[measurement.SessionID]*names{}},
+		events: newEvents(c.Log, c.OnEvent),
+		final:  make(chan error, 1),
+		batch:  make([]run, 0, batchSize),
+	}
+}
+
+// AddRing adds a ring to drain. From now on only the exporter may pop from it.
+func (e *Exporter) AddRing(r *ring.SPSC) {
+	added := &source{ring: r, reflected: reflected{
+		byID: map[measurement.SessionID]*names{}, limit: e.config.MaxReflected, target: e.config.Name,
+	}}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.rings = append(e.rings[:len(e.rings):len(e.rings)], added)
+}
+
+// AddBackend adds a backend with a queue of limit points; 0 means DefaultQueue. Run closes it. It
+// must not be called once Run was.
+func (e *Exporter) AddBackend(b Backend, limit int) {
+	e.outlets = append(e.outlets, newOutlet(b, limit, e.config.Log, e.final))
+}
+
+// AddSession makes a session's samples resolvable. Call it before the engine gets to know the
+// session. It keeps its own copy; an error means that the ID is taken or not one of a probed session.
+func (e *Exporter) AddSession(s measurement.Session) error { return e.probed.add(s) }
+
+// RemoveSession forgets a session as soon as the samples are resolved that are now in the rings.
+// Call it after the engine has let go of the session.
+func (e *Exporter) RemoveSession(id measurement.SessionID) { e.probed.remove(id) }
+
+// Counters reads the counters.
+func (e *Exporter) Counters() Counters {
+	c := Counters{
+		Unresolved: e.unresolved.Load(), Invalid: e.invalid.Load(), ExcessLost: e.excess.Load(),
+		EventsDropped: e.events.dropped.Load(),
+	}
+	for _, src := range e.sources() {
+		c.RingDropped += src.ring.Dropped()
+	}
+	for _, o := range e.outlets {
+		c.Backends = append(c.Backends, o.queue.counters(o.backend.Name()))
+	}
+	return c
+}
+
+func (e *Exporter) sources() []*source {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.rings
+}
+
+// Run exports until ctx is done and then returns nil, or until a backend's other end is gone and
+// then returns an error that is ErrClosed. Either way it drains the rings once more, lets the
+// backends publish and flush what is queued, and closes them. That takes FlushLimit at most; what is
+// not delivered by then counts as dropped. So stop the producers first.
+//
+// A backend that is still blocked at the end of FlushLimit, such as a write to a pipe that nobody
+// reads, can't be interrupted: its goroutine is left behind, for the end of the process to take it
+// away. Run must be called once.
+func (e *Exporter) Run(ctx context.Context) error {
+	backendCtx, giveUp := context.WithCancel(context.WithoutCancel(ctx))
+	defer giveUp()
+	go e.events.run()
+	for _, o := range e.outlets {
+		go o.run(backendCtx)
+	}
+	err := e.poll(ctx)
+	e.finish(giveUp)
+	if err == nil {
+		// The other end may have left while we were finishing.
+		select {
+		case err = <-e.final:
+		default:
+		}
+	}
+	return err
+}
+
+// poll returns nil when ctx is done, or the error that ends the daemon.
+func (e *Exporter) poll(ctx context.Context) error {
+	pause := pollBusy
+	timer := time.NewTimer(pause)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-e.final:
+			return err
+		case <-timer.C:
+		}
+		pause = nextPause(pause, e.drain())
+		timer.Reset(pause)
+	}
+}
+
+// crowd is how full a drain found the rings.
+type crowd uint8
+
+const (
+	empty   crowd = iota // nothing in any
+	some                 // something in one
+	crowded              // one was at least half full
+)
+
+func nextPause(last time.Duration, found crowd) time.Duration {
+	switch found {
+	case crowded:
+		return pollCrowded
+	case some:
+		return pollBusy
+	}
+	return min(pollIdle, max(pollBusy, 2*last))
+}
+
+// finish drains, publishes, flushes and closes, within FlushLimit. Half of it is for draining, and
+// the last tenth for backends that were told to give up.
+func (e *Exporter) finish(giveUp context.CancelFunc) {
+	limit := e.config.FlushLimit
+	over, cancel := context.WithTimeout(context.Background(), limit)
+	defer cancel()
+	defer time.AfterFunc(limit*9/10, giveUp).Stop()
+
+	for end := time.Now().Add(limit / 2); e.drain() != empty && time.Now().Before(end); {
+	}
+	for _, o := range e.outlets {
+		o.queue.close()
+	}
+	close(e.events.queue)
+
+	for _, o := range e.outlets {
+		if !finished(over, o.done) {
+			o.queue.abandon()
+		}
+	}
+	if !finished(over, e.events.done) {
+		e.events.dropped.Add(uint64(len(e.events.queue)))
+	}
+}
+
+// finished waits until done or over, and reports whether it was done.
+func finished(over context.Context, done <-chan struct{}) bool {
+	select {
+	case <-done:
+		return true
+	case <-over.Done():
+	}
+	select {
+	case <-done: // both at once
+		return true
+	default:
+		return false
+	}
+}

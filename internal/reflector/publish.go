@@ -1,0 +1,96 @@
+package reflector
+
+import (
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/match"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+// arrival is a probe that was answered and is yet to be published. It points into the packet.
+type arrival struct {
+	session *session
+	message textproto.Message
+	at      clock.Wall // T2
+	stamp   measurement.TimestampSource
+	seq     uint64
+	fresh   bool   // not a duplicate, not after it was declared lost
+	lost    uint64 // probes that this one shows to be lost
+}
+
+// arrive accounts for a probe by its number.
+func (r *Reflector) arrive(x *session, m *textproto.Message, at clock.Wall, stamp measurement.TimestampSource, now clock.Mono) {
+	r.counters.Inc(selfstats.ProbesReceived)
+	if stamp == measurement.SourceUser {
+		r.counters.Inc(selfstats.RxTimestampsMissing)
+	}
+	seq, verdict, reordered, lost := x.window.Arrive(uint64(m.Seq), now)
+	x.last = now
+	if reordered {
+		r.counters.Inc(selfstats.ProbesReordered)
+	}
+	switch verdict {
+	case match.Duplicate:
+		r.counters.Inc(selfstats.ProbesDuplicate)
+	case match.Late:
+		r.counters.Inc(selfstats.ProbesLate)
+	}
+	r.arrived = append(r.arrived, arrival{x, *m, at, stamp, seq, verdict == match.Fresh, lost})
+}
+
+// publishArrived publishes what has been answered.
+func (r *Reflector) publishArrived() {
+	stepped := r.checkStep()
+	for i := range r.arrived {
+		a := &r.arrived[i]
+		r.announce(a.session, &a.message)
+		r.missed(a.session, a.lost, a.at)
+		switch {
+		case !a.fresh:
+		case stepped: // T2 may be from before the step and T1 from after it, or the other way round
+			r.counters.Inc(selfstats.SamplesAcrossStep)
+		default:
+			r.publishOWD(a)
+		}
+	}
+}
+
+// announce tells the exporter, before the first sample of a session, whose it is. Without room for
+// that on the ring it is tried again with the next probe.
+func (r *Reflector) announce(x *session, m *textproto.Message) {
+	if x.announced {
+		return
+	}
+	identity := append(append(append(make([]byte, 0, len(m.Name)+1+len(m.Tags)), m.Name...), '|'), m.Tags...)
+	x.announced = r.config.Ring.PushAll(measurement.NamePieces(len(identity)), func(i int) measurement.Sample {
+		return measurement.NamePiece(x.id, x.transport, identity, i)
+	})
+}
+
+// publishOWD publishes the one-way delay of a probe, as it is: negative when the clocks disagree.
+func (r *Reflector) publishOWD(a *arrival) {
+	t1, t2 := a.message.Timestamp, int64(a.at)
+	r.config.Ring.Push(&measurement.Sample{
+		Session: a.session.id, Kind: measurement.KindMetric, Metric: a.session.transport.Metrics().OWD, Seq: a.seq,
+		Time: t2, Value: measurement.OWD(t1, t2), Sent: measurement.SourceUser, Received: a.stamp, T1: t1, T2: t2,
+	})
+}
+
+// missed publishes n probes of a session as lost on their way to us, noticed at the time at.
+func (r *Reflector) missed(x *session, n uint64, at clock.Wall) {
+	if n == 0 {
+		return
+	}
+	r.counters.Add(selfstats.ProbesMissing, n)
+	r.config.Ring.Push(&measurement.Sample{
+		Session: x.id, Kind: measurement.KindMetric, Metric: x.transport.Metrics().Loss,
+		Time: int64(at), Value: int64(n),
+	})
+}
+
+// event publishes a change of state of the reflector.
+func (r *Reflector) event(e measurement.Event, detail int64) {
+	sample := measurement.NewEvent(0, int64(clock.WallNow()), e, detail)
+	r.config.Ring.Push(&sample)
+}

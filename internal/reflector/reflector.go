@@ -1,0 +1,167 @@
+package reflector
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/ring"
+)
+
+const (
+	// housekeeping is how often gaps are settled and idle sessions looked for.
+	housekeeping = 100 * time.Millisecond
+	// idleSession is after how long without a probe a session is forgotten.
+	idleSession = 5 * time.Minute
+	// idleConnection is how long a connection may take to send its first probe.
+	idleConnection = 10 * time.Second
+)
+
+// Config of a Reflector.
+type Config struct {
+	Name        string           // ours, put into replies
+	UDP         []netip.AddrPort // addresses to listen on
+	TCP         []netip.AddrPort
+	Optional    func(local netip.AddrPort, err error) bool // whether to go on without that address
+	MaxSize     int                                        // longest probe, in octets
+	MaxSessions int
+	Timeout     time.Duration // a probe that is missing for this long is lost
+	Ring        *ring.SPSC    // the Reflector is its producer
+	Counters    *selfstats.Block
+}
+
+// Reflector is a loop.Handler.
+type Reflector struct {
+	config    Config
+	network   loop.Network
+	counters  *selfstats.Block
+	step      *clock.StepDetector
+	sockets   []*socket // UDP
+	listeners []packetio.Listener
+	peers     []*peer // TCP connections, by index; nil where one ended
+	freePeers []int
+	serial    uint32 // of the connection accepted last
+	connected int
+	sessions  table
+	packets   []packetio.Packet
+	arrived   []arrival // of the packets that are answered, until they are published
+	cleaning  clock.Mono
+}
+
+// New makes a Reflector that listens already; probes are answered as soon as its loop runs. missing is
+// what the system refused and answering goes on without.
+func New(network loop.Network, c Config) (r *Reflector, missing packetio.Missing, err error) {
+	r = &Reflector{
+		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
+		sessions: newTable(c.MaxSessions), packets: make([]packetio.Packet, readBatch),
+		arrived: make([]arrival, 0, readBatch),
+	}
+	for _, local := range c.UDP {
+		refused, err := r.listenUDP(local)
+		if err != nil && !c.Optional(local, err) {
+			r.Close()
+			return nil, nil, err
+		}
+		missing = append(missing, refused...)
+	}
+	for _, local := range c.TCP {
+		l, err := network.ListenTCP(local, token(listenSocket, len(r.listeners), 0))
+		if err == nil {
+			r.listeners = append(r.listeners, l)
+		} else if !c.Optional(local, err) {
+			r.Close()
+			return nil, nil, err
+		}
+	}
+	return r, missing, nil
+}
+
+// Sockets are known to the poller by what they are, the index in their list, and for connections a
+// serial number, so that an event of a closed one is not taken for its successor's.
+const (
+	udpSocket = iota + 1
+	listenSocket
+	peerSocket
+)
+
+func token(kind, index int, serial uint32) loop.Token {
+	return loop.Token(kind)<<60 | loop.Token(index)<<32 | loop.Token(serial)
+}
+
+// Ready implements loop.Handler.
+func (r *Reflector) Ready(ready loop.Ready, limit int) {
+	index, serial := int(ready.Token>>32)&(1<<28-1), uint32(ready.Token)
+	switch ready.Token >> 60 {
+	case udpSocket:
+		r.readyUDP(r.sockets[index], ready, limit)
+	case listenSocket:
+		r.accept(r.listeners[index])
+	case peerSocket:
+		if p := r.peers[index]; p != nil && p.serial == serial {
+			r.readyPeer(p, ready)
+		}
+	}
+}
+
+// Due implements loop.Handler: a reflector has nothing to send by itself, only to clean up.
+func (r *Reflector) Due(now clock.Mono) clock.Mono {
+	if now >= r.cleaning {
+		r.cleaning = now.Add(housekeeping)
+		r.clean(now)
+	}
+	return r.cleaning
+}
+
+// clean settles gaps and forgets what is idle.
+func (r *Reflector) clean(now clock.Mono) {
+	for _, x := range r.sessions.all {
+		switch {
+		case !x.open:
+		case now.Sub(x.last) > idleSession:
+			r.end(x)
+		case x.window.Pending():
+			r.missed(x, x.window.Settle(now, r.config.Timeout), clock.WallNow())
+		}
+	}
+	for _, p := range r.peers {
+		if p != nil && p.idle(now) {
+			r.hangUp(p)
+		}
+	}
+}
+
+// checkStep reports whether the wall clock was set since the last call.
+func (r *Reflector) checkStep() bool {
+	by := r.step.Check()
+	if by == 0 {
+		return false
+	}
+	r.counters.Inc(selfstats.ClockSteps)
+	r.event(measurement.EventClockStep, int64(by))
+	return true
+}
+
+// Command implements loop.Handler; a reflector finds its sessions by itself.
+func (r *Reflector) Command(loop.Command) {}
+
+// Drained implements loop.Handler.
+func (r *Reflector) Drained() bool { return true }
+
+// Close implements loop.Handler.
+func (r *Reflector) Close() {
+	for _, p := range r.peers {
+		if p != nil {
+			r.hangUp(p)
+		}
+	}
+	for _, l := range r.listeners {
+		_ = l.Close()
+	}
+	for _, s := range r.sockets {
+		_ = s.conn.Close()
+	}
+}

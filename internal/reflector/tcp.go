@@ -1,0 +1,178 @@
+package reflector
+
+import (
+	"errors"
+	"io"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+const (
+	acceptAtOnce = 64
+	readsAtOnce  = 4
+	// unread is how many octets of replies may wait for a peer to read them.
+	unread = 64 << 10
+)
+
+// peer is one accepted TCP connection.
+type peer struct {
+	stream  packetio.Stream
+	index   int
+	serial  uint32
+	since   clock.Mono
+	session *session           // nil before the first probe
+	scanner *textproto.Scanner // nil before the first octet: most connections are connect probes
+	replies []byte             // yet to be written
+	waiting bool               // for room to write them
+}
+
+// idle reports whether the connection is of no use any more.
+func (p *peer) idle(now clock.Mono) bool {
+	if p.session == nil {
+		return now.Sub(p.since) > idleConnection
+	}
+	return !p.session.open
+}
+
+// accept takes the connections that wait.
+func (r *Reflector) accept(l packetio.Listener) {
+	for range acceptAtOnce {
+		index := r.freePeer()
+		r.serial++
+		stream, err := r.network.Accept(l, token(peerSocket, index, r.serial))
+		if errors.Is(err, packetio.ErrWouldBlock) {
+			return
+		}
+		if err != nil { // out of descriptors, or the peer is gone already
+			r.counters.Inc(selfstats.ConnectionsFailed)
+			return
+		}
+		r.counters.Inc(selfstats.ConnectionsAccepted)
+		if r.connected >= r.config.MaxSessions {
+			r.counters.Inc(selfstats.ConnectionsRefused)
+			stream.Reset()
+			continue
+		}
+		r.connected++
+		r.freePeers = r.freePeers[:len(r.freePeers)-1]
+		r.peers[index] = &peer{stream: stream, index: index, serial: r.serial, since: clock.MonoNow()}
+	}
+}
+
+// freePeer finds a place in peers, making one if there is none. It is taken by shortening freePeers.
+func (r *Reflector) freePeer() int {
+	if n := len(r.freePeers); n > 0 {
+		return r.freePeers[n-1]
+	}
+	r.peers = append(r.peers, nil)
+	r.freePeers = append(r.freePeers, len(r.peers)-1)
+	return len(r.peers) - 1
+}
+
+// hangUp closes a connection and forgets its session.
+func (r *Reflector) hangUp(p *peer) {
+	if p.session != nil && p.session.open {
+		r.end(p.session)
+	}
+	p.stream.Close()
+	r.peers[p.index] = nil
+	r.freePeers = append(r.freePeers, p.index)
+	r.connected--
+}
+
+// readyPeer reads probes and writes replies.
+func (r *Reflector) readyPeer(p *peer, ready loop.Ready) {
+	if ready.Write && !r.write(p) {
+		r.hangUp(p)
+		return
+	}
+	if p.scanner == nil {
+		p.scanner = textproto.NewScanner(r.config.MaxSize)
+	}
+	for i := 0; ready.Read && i < readsAtOnce; i++ {
+		if more := r.read(p); !more {
+			return
+		}
+	}
+}
+
+// read reads once, and answers the probes that are complete; false when there is no more for now.
+func (r *Reflector) read(p *peer) (more bool) {
+	n, at, stamp, err := p.stream.Read(p.scanner.Free())
+	switch {
+	case errors.Is(err, packetio.ErrWouldBlock):
+		return false
+	case errors.Is(err, io.EOF):
+		r.hangUp(p)
+		return false
+	case err != nil:
+		if p.session != nil { // else it is how a connect probe ends
+			r.counters.Inc(selfstats.ConnectionsFailed)
+		}
+		r.hangUp(p)
+		return false
+	}
+	p.scanner.Fed(n)
+	r.arrived = r.arrived[:0]
+	ok := r.scan(p, at, stamp) // what was good before a bad probe is answered all the same
+	ok = r.write(p) && ok
+	r.publishArrived()
+	if !ok {
+		r.hangUp(p)
+	}
+	return ok
+}
+
+// scan stages the replies to the complete probes; false when the connection can't go on.
+func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSource) bool {
+	now := clock.MonoNow()
+	for {
+		m, ok, err := p.scanner.Next()
+		if err != nil {
+			r.counters.Inc(selfstats.ProbesMalformed)
+			return false
+		}
+		if !ok {
+			return true
+		}
+		if m.Timestamp < oldest {
+			r.counters.Inc(selfstats.ProbesMalformed)
+			continue
+		}
+		p.session = r.find(p.session, measurement.TCP, p.stream.Remote(), &m)
+		if p.session == nil {
+			return false
+		}
+		if len(p.replies) > unread {
+			r.counters.Inc(selfstats.ReflectFailed)
+			return false
+		}
+		p.replies = textproto.AppendReply(p.replies, m, r.config.Name, int64(at))
+		r.counters.Inc(selfstats.ProbesReflected)
+		r.arrive(p.session, &m, at, stamp, now)
+	}
+}
+
+// write sends what is staged, as far as there is room; false when the connection can't go on.
+func (r *Reflector) write(p *peer) bool {
+	if len(p.replies) == 0 {
+		return true
+	}
+	n, err := p.stream.Write(p.replies)
+	if err != nil && !errors.Is(err, packetio.ErrWouldBlock) {
+		r.counters.Inc(selfstats.ReflectFailed)
+		return false
+	}
+	waited := p.waiting
+	p.replies = p.replies[:copy(p.replies, p.replies[n:])]
+	p.waiting = len(p.replies) > 0
+	if p.waiting != waited {
+		p.stream.WantWrite(p.waiting)
+	}
+	return true
+}

@@ -1,0 +1,70 @@
+package sender
+
+import (
+	"errors"
+	"syscall"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+// sendConnect starts the fresh connection that is this slot's probe.
+func (s *Sender) sendConnect(x *session, slot clock.Mono) {
+	seq, _ := x.table.Next()
+	wall, mono := clock.Now()
+	stream, err := s.network.Dial(x.Remote, token(connectSocket, x.index, uint32(seq)))
+	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
+		s.refuse(x, err)
+		return
+	}
+	s.sent(x, slot, mono, wall)
+	if err != nil { // refused while we were still in the call
+		s.bounced(x, uint64(uint32(seq)), true, int64(syscall.ECONNREFUSED))
+		return
+	}
+	x.dials[seq%uint64(len(x.dials))] = stream
+}
+
+// readyConnect takes the outcome of the handshake of probe serial.
+func (s *Sender) readyConnect(x *session, serial uint32) {
+	next, _ := x.table.Next()
+	p, ok := x.table.Lookup(next - uint64(uint32(next)-serial))
+	if !ok || x.dials[p.Seq%uint64(len(x.dials))] == nil {
+		return
+	}
+	now := clock.MonoNow()
+	handshake, err := x.dials[p.Seq%uint64(len(x.dials))].Handshake()
+	switch {
+	case errors.Is(err, packetio.ErrWouldBlock):
+		return
+	case err != nil:
+		s.bounced(x, uint64(serial), true, errnoOf(err))
+		return
+	}
+	s.hangUp(x, p.Seq)
+	x.table.Match(uint64(serial), now)
+	s.counters.Inc(selfstats.ProbesAnswered)
+	s.heard(x)
+	// The kernel measures without our wake-up in between. But when a SYN had to be sent again, it
+	// measures from the last one, which hides the wait.
+	if handshake.RTT > 0 && handshake.Retransmits == 0 {
+		s.publishLatency(x, &p, int64(handshake.RTT), measurement.SourceKernel)
+		return
+	}
+	s.counters.Add(selfstats.SynRetransmits, uint64(handshake.Retransmits))
+	s.publishLatency(x, &p, int64(now.Sub(p.Sent)), measurement.SourceUser)
+}
+
+// hangUp ends the connection of probe seq, if there is one, without leaving a TIME_WAIT behind.
+func (s *Sender) hangUp(x *session, seq uint64) {
+	if x.dials == nil {
+		return
+	}
+	place := &x.dials[seq%uint64(len(x.dials))]
+	if *place != nil {
+		(*place).Reset()
+		*place = nil
+	}
+}

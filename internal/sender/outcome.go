@@ -1,0 +1,109 @@
+package sender
+
+import (
+	"syscall"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/match"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+// reply is what a reply says besides its number.
+type reply struct {
+	t2    int64      // when the reflector received the probe, by its clock
+	t4    clock.Wall // when the reply arrived
+	stamp measurement.TimestampSource
+	read  clock.Mono // when we read it
+}
+
+// answered settles the probe that a reply with this number answers.
+func (s *Sender) answered(x *session, number uint64, r reply) {
+	p, verdict, reordered := x.table.Match(number, r.read)
+	switch verdict {
+	case match.Unmatched:
+		s.counters.Inc(selfstats.RepliesUnmatched)
+		return
+	case match.Duplicate:
+		s.counters.Inc(selfstats.RepliesDuplicate)
+		return
+	}
+	if reordered {
+		s.counters.Inc(selfstats.RepliesReordered)
+	}
+	if verdict == match.Late {
+		s.counters.Inc(selfstats.RepliesLate)
+		return
+	}
+	s.counters.Inc(selfstats.ProbesAnswered)
+	s.heard(x)
+	if x.RTT {
+		s.publishRTT(x, &p, r)
+	}
+}
+
+// heard notes that the target answers.
+func (s *Sender) heard(x *session) {
+	x.lostRun = 0
+	if x.state != answering {
+		x.state, x.errno = answering, 0
+		s.event(x, measurement.EventAnswering, 0)
+	}
+}
+
+// expire settles probes whose timeout is over.
+func (s *Sender) expire(x *session, now clock.Mono) {
+	for {
+		p, ok := x.table.Expire(now)
+		if !ok {
+			return
+		}
+		s.lose(x, &p)
+		if x.Transport == measurement.TCP && x.lostRun >= x.MaxLost {
+			s.disconnect(x, now, int64(syscall.ETIMEDOUT))
+		}
+	}
+}
+
+// lose settles a probe as lost.
+func (s *Sender) lose(x *session, p *match.Probe) {
+	s.counters.Inc(selfstats.ProbesLost)
+	s.hangUp(x, p.Seq)
+	if x.RTT {
+		s.publishLoss(x, p)
+	}
+	x.lostRun++
+	// Of a TCP session its connection's events tell.
+	if x.lostRun == x.MaxLost && x.state != unreachable && x.Transport != measurement.TCP {
+		x.state = silent
+		s.event(x, measurement.EventSilent, 0)
+	}
+}
+
+// bounced settles a probe that the network or the peer sent back with an error.
+func (s *Sender) bounced(x *session, number uint64, known bool, errno int64) {
+	s.counters.Inc(selfstats.Unreachable)
+	s.blocked(x, errno)
+	if !known {
+		return // its timeout will settle it
+	}
+	if p, ok := x.table.Unreachable(number, clock.MonoNow()); ok {
+		s.lose(x, &p)
+	}
+}
+
+// blocked notes that the target can't be reached.
+func (s *Sender) blocked(x *session, errno int64) {
+	if x.state != unreachable || x.errno != errno {
+		x.state, x.errno = unreachable, errno
+		s.event(x, measurement.EventUnreachable, errno)
+	}
+}
+
+// checkStep notices when the wall clock was set.
+func (s *Sender) checkStep() {
+	if by := s.step.Check(); by != 0 {
+		s.counters.Inc(selfstats.ClockSteps)
+		s.event(nil, measurement.EventClockStep, int64(by))
+	}
+}

@@ -1,0 +1,192 @@
+package sender
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/schedule"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/ring"
+)
+
+const (
+	// coalesce is how far apart slots may be to leave in one system call.
+	coalesce = 20 * time.Microsecond
+	// housekeeping is how often timeouts, and connections to be made, are looked after.
+	housekeeping = 100 * time.Millisecond
+	// calm is how long the system must have refused nothing before we say that sending works again.
+	calm = time.Second
+)
+
+// Config of a Sender.
+type Config struct {
+	Ring     *ring.SPSC       // the Sender is its producer
+	Counters *selfstats.Block // the Sender is its writer
+	MaxSize  int              // longest reply, in octets
+	Transmit bool             // use the kernel's transmit timestamps
+}
+
+// Sender is a loop.Handler.
+type Sender struct {
+	config   Config
+	network  loop.Network
+	counters *selfstats.Block
+	queue    schedule.Queue
+	sessions []*session // by index; nil where one was removed
+	lanes    []*lane    // UDP sockets
+	packets  []packetio.Packet
+	notices  []packetio.Notice
+	step     *clock.StepDetector
+	cleaning clock.Mono // when housekeeping is due
+	draining bool
+}
+
+// New makes a Sender and opens its first UDP sockets, one per address family; a family that the host
+// lacks is left out. missing is what the system refused and measuring goes on without.
+func New(network loop.Network, c Config) (s *Sender, missing packetio.Missing, err error) {
+	s = &Sender{
+		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
+		packets: make([]packetio.Packet, readBatch), notices: make([]packetio.Notice, noticeBatch),
+	}
+	for _, ip := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
+		var refused packetio.Missing
+		if _, refused, err = s.openLane(ip); err == nil {
+			missing = append(missing, refused...)
+		}
+	}
+	if len(s.lanes) == 0 {
+		return nil, nil, err
+	}
+	return s, missing, nil
+}
+
+// Due implements loop.Handler: it sends all probes that are due.
+func (s *Sender) Due(now clock.Mono) clock.Mono {
+	s.checkStep()
+	until := now.Add(coalesce)
+	for s.queue.Next() <= until {
+		slot, skipped, due := s.queue.Pop(now, until)
+		s.counters.Add(selfstats.SkippedLate, uint64(skipped))
+		if due {
+			s.send(s.sessions[slot.ID], slot.At)
+		}
+	}
+	for _, l := range s.lanes {
+		s.flush(l)
+	}
+	if now >= s.cleaning {
+		s.cleaning = now.Add(housekeeping)
+		s.clean(now)
+	}
+	return min(s.queue.Next(), s.cleaning)
+}
+
+// send sends a session's probe of the slot at the time at, or counts why not.
+func (s *Sender) send(x *session, at clock.Mono) {
+	if !x.table.Ready() {
+		s.counters.Inc(selfstats.SkippedUnanswered)
+		return
+	}
+	switch x.Transport {
+	case measurement.UDP:
+		s.stage(x, at)
+	case measurement.TCP:
+		s.sendTCP(x, at)
+	case measurement.TCPConnect:
+		s.sendConnect(x, at)
+	}
+}
+
+// sent records that a probe left in the slot at the time at.
+func (s *Sender) sent(x *session, at, mono clock.Mono, wall clock.Wall) {
+	x.table.Add(mono, wall, s.step.Epoch())
+	s.counters.Inc(selfstats.SlotsSent)
+	s.counters.Late(mono.Sub(at))
+	if x.refused != 0 && mono.Sub(x.refusedAt) > calm {
+		x.refused = 0
+		s.event(x, measurement.EventSendWorks, 0)
+	}
+}
+
+// refuse records that the system did not take a probe.
+func (s *Sender) refuse(x *session, err error) {
+	s.counters.Inc(selfstats.SkippedSendError)
+	x.refusedAt = clock.MonoNow()
+	if e := errnoOf(err); e != x.refused {
+		x.refused = e
+		s.event(x, measurement.EventSendFailed, e)
+	}
+}
+
+// clean settles timeouts and keeps connections up.
+func (s *Sender) clean(now clock.Mono) {
+	for _, x := range s.sessions {
+		if x == nil {
+			continue
+		}
+		s.expire(x, now)
+		if x.Transport == measurement.TCP && !s.draining {
+			s.keepConnected(x, now)
+		}
+	}
+}
+
+// Ready implements loop.Handler.
+func (s *Sender) Ready(r loop.Ready, limit int) {
+	kind, index, serial := split(r.Token)
+	if kind == laneSocket {
+		s.readyLane(s.lanes[index], r, limit)
+		return
+	}
+	x := s.sessions[index]
+	if x == nil {
+		return // removed since the event
+	}
+	if kind == tcpSocket {
+		s.readyTCP(x, serial, r)
+	} else {
+		s.readyConnect(x, serial)
+	}
+}
+
+// Command implements loop.Handler.
+func (s *Sender) Command(c loop.Command) {
+	switch c.Verb {
+	case loop.Add:
+		s.remove(c.Session.ID)
+		if !s.draining {
+			s.add(c.Session)
+		}
+	case loop.Remove:
+		s.remove(c.Session.ID)
+	case loop.Drain:
+		s.draining = true
+		s.queue.Clear()
+	}
+}
+
+// Drained implements loop.Handler.
+func (s *Sender) Drained() bool {
+	for _, x := range s.sessions {
+		if x != nil && x.table.Outstanding() > 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// Close implements loop.Handler.
+func (s *Sender) Close() {
+	for _, x := range s.sessions {
+		if x != nil {
+			s.remove(x.ID)
+		}
+	}
+	for _, l := range s.lanes {
+		_ = l.conn.Close()
+	}
+}

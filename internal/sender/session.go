@@ -1,0 +1,140 @@
+package sender
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/match"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/schedule"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+// session is one session that we probe.
+type session struct {
+	measurement.Session
+	index    int // in Sender.sessions, and the schedule's ID
+	table    *match.Table
+	template *textproto.Template // UDP and TCP
+	lane     *lane               // UDP
+	tcp      connection          // TCP
+	dials    []packetio.Stream   // TCPConnect: connections under way, by seq modulo the length
+
+	state     state
+	errno     int64 // in state unreachable
+	lostRun   int   // consecutive losses
+	refused   int64 // errno with which the system refuses our probes; 0 = it does not
+	refusedAt clock.Mono
+}
+
+// state is what we last knew of the target; events tell its changes.
+type state uint8
+
+const (
+	unknown state = iota
+	answering
+	silent
+	unreachable
+)
+
+// Sockets are known to the poller by what they are, the index of their lane or session, and for
+// streams a serial number, so that an event of a closed one is not taken for its successor's.
+const (
+	laneSocket = iota + 1
+	tcpSocket
+	connectSocket
+)
+
+func token(kind, index int, serial uint32) loop.Token {
+	return loop.Token(kind)<<60 | loop.Token(index)<<32 | loop.Token(serial)
+}
+
+func split(t loop.Token) (kind, index int, serial uint32) {
+	return int(t >> 60), int(t>>32) & (1<<28 - 1), uint32(t)
+}
+
+// add starts probing a session.
+func (s *Sender) add(d measurement.Session) {
+	d.Remote = s.network.Canonical(d.Remote)
+	x := &session{Session: d, index: s.freeIndex()}
+	numbers := uint64(textproto.Numbers)
+	switch d.Transport {
+	case measurement.UDP:
+		x.template = textproto.NewTemplate(d.Source, textproto.AppendTags(nil, d.Tags), min(d.Size, packetio.MaxDatagram(d.Remote.Addr())))
+	case measurement.TCP:
+		x.template = textproto.NewTemplate(d.Source, textproto.AppendTags(nil, d.Tags), d.Size)
+	case measurement.TCPConnect:
+		numbers = 1 << 32
+	}
+	x.table = match.NewTable(match.Config{
+		Numbers: numbers, Timeout: d.Timeout, Interval: d.Interval, Slack: 2 * housekeeping,
+		InOrder: d.Transport == measurement.TCP, Hold: d.RTT,
+	})
+	s.sessions[x.index] = x
+	if err := s.open(x); err != nil {
+		s.event(x, measurement.EventSendFailed, errnoOf(err))
+		s.sessions[x.index] = nil
+		return
+	}
+	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, clock.MonoNow())
+}
+
+// open makes what a session of its transport needs.
+func (s *Sender) open(x *session) error {
+	switch x.Transport {
+	case measurement.UDP:
+		return s.enter(x)
+	case measurement.TCP:
+		x.tcp.scanner = textproto.NewScanner(s.config.MaxSize + replyGrowth)
+		s.dial(x, clock.MonoNow())
+	case measurement.TCPConnect:
+		x.dials = make([]packetio.Stream, x.table.Cap())
+	}
+	return nil
+}
+
+// freeIndex finds a place in sessions, making one if there is none.
+func (s *Sender) freeIndex() int {
+	if i := slices.Index(s.sessions, nil); i >= 0 {
+		return i
+	}
+	s.sessions = append(s.sessions, nil)
+	return len(s.sessions) - 1
+}
+
+// remove stops probing a session, if there is one of that ID.
+func (s *Sender) remove(id measurement.SessionID) {
+	i := slices.IndexFunc(s.sessions, func(x *session) bool { return x != nil && x.ID == id })
+	if i < 0 {
+		return
+	}
+	x := s.sessions[i]
+	s.queue.Remove(i)
+	s.counters.Add(selfstats.ProbesAbandoned, uint64(x.table.Outstanding()))
+	s.sessions[i] = nil
+	if x.lane != nil {
+		delete(x.lane.sessions, x.Remote)
+	}
+	if x.tcp.stream != nil {
+		x.tcp.stream.Close()
+	}
+	for _, stream := range x.dials {
+		if stream != nil {
+			stream.Reset()
+		}
+	}
+}
+
+// errnoOf is the system error number behind err; EIO when there is none.
+func errnoOf(err error) int64 {
+	var errno syscall.Errno
+	if errors.As(err, &errno) {
+		return int64(errno)
+	}
+	return int64(syscall.EIO)
+}

@@ -1,0 +1,202 @@
+package sender
+
+import (
+	"net/netip"
+	"syscall"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
+)
+
+const (
+	sendBatch   = 16 // probes in one system call: more would be stamped too long before they leave
+	readBatch   = 64
+	noticeBatch = 16
+	// inFlight is for how many sent probes a transmit timestamp is waited for. It comes with the send
+	// call or shortly after.
+	inFlight = 1024
+	// replyGrowth is by how much a reply may be longer than its request: by the reflector's name.
+	replyGrowth = textproto.MaxName
+)
+
+// errClockUnset: the text protocol has no timestamp for the year that our clock shows.
+const errClockUnset = syscall.ERANGE
+
+// lane is one UDP socket and the sessions on it. A reply is known by its address and number, so a
+// lane has one session per address; a second one to the same address goes to another lane.
+type lane struct {
+	conn     packetio.Conn
+	ip4      bool
+	sessions map[netip.AddrPort]*session
+	overflow uint64
+
+	out    []packetio.Packet // staged probes
+	staged []stagedProbe     // whose
+	flying [inFlight]flyingProbe
+}
+
+type stagedProbe struct {
+	session *session
+	slot    clock.Mono
+}
+
+// flyingProbe is a sent probe, at its packet ID modulo inFlight.
+type flyingProbe struct {
+	session *session
+	seq     uint64
+	id      uint32
+}
+
+// openLane opens another UDP socket of wildcard's family.
+func (s *Sender) openLane(wildcard netip.Addr) (*lane, packetio.Missing, error) {
+	options := packetio.Options{MaxSize: s.config.MaxSize + replyGrowth, Batch: readBatch, Transmit: s.config.Transmit}
+	conn, missing, err := s.network.ListenUDP(netip.AddrPortFrom(wildcard, 0), options, token(laneSocket, len(s.lanes), 0))
+	if err != nil {
+		return nil, nil, err
+	}
+	l := &lane{
+		conn: conn, ip4: wildcard.Is4(), sessions: map[netip.AddrPort]*session{},
+		out: make([]packetio.Packet, 0, sendBatch), staged: make([]stagedProbe, 0, sendBatch),
+	}
+	s.lanes = append(s.lanes, l)
+	return l, missing, nil
+}
+
+// enter puts a session on a lane of its family that has none to the same address.
+func (s *Sender) enter(x *session) error {
+	wildcard := netip.IPv6Unspecified()
+	if x.Remote.Addr().Is4() {
+		wildcard = netip.IPv4Unspecified()
+	}
+	for _, l := range s.lanes {
+		if l.ip4 == wildcard.Is4() && l.sessions[x.Remote] == nil {
+			x.lane = l
+			break
+		}
+	}
+	if x.lane == nil {
+		l, _, err := s.openLane(wildcard)
+		if err != nil {
+			return err
+		}
+		x.lane = l
+	}
+	x.lane.sessions[x.Remote] = x
+	return nil
+}
+
+// stage makes a session's probe ready to leave with the others that are due.
+func (s *Sender) stage(x *session, slot clock.Mono) {
+	l := x.lane
+	if len(l.out) == sendBatch {
+		s.flush(l)
+	}
+	_, number := x.table.Next()
+	message := x.template.Message(number, int64(clock.WallNow()))
+	if message == nil {
+		s.refuse(x, errClockUnset)
+		return
+	}
+	l.out = append(l.out, packetio.Packet{Data: message, Remote: x.Remote})
+	l.staged = append(l.staged, stagedProbe{x, slot})
+}
+
+// flush sends what is staged. A probe that the system refuses is counted, and those behind it are
+// tried again.
+func (s *Sender) flush(l *lane) {
+	for len(l.out) > 0 {
+		wall, mono := clock.Now()
+		for i := range l.staged {
+			l.staged[i].session.template.Stamp(int64(wall))
+		}
+		n, err := l.conn.WriteBatch(l.out)
+		for i := range n {
+			s.left(l, &l.out[i], l.staged[i], mono, wall)
+		}
+		if err != nil {
+			s.refuse(l.staged[n].session, err)
+			n++
+		}
+		l.out = l.out[:copy(l.out, l.out[n:])]
+		l.staged = l.staged[:copy(l.staged, l.staged[n:])]
+		s.readNotices(l)
+	}
+}
+
+// left records a probe that the system took, and that its transmit timestamp is expected.
+func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe, mono clock.Mono, wall clock.Wall) {
+	seq, _ := probe.session.table.Next()
+	s.sent(probe.session, probe.slot, mono, wall)
+	l.flying[p.ID%inFlight] = flyingProbe{probe.session, seq, p.ID}
+}
+
+// readyLane reads what came in on a lane.
+func (s *Sender) readyLane(l *lane, r loop.Ready, limit int) {
+	if r.Notice {
+		s.readNotices(l)
+	}
+	if !r.Read {
+		return
+	}
+	n, err := l.conn.ReadBatch(s.packets[:min(limit, readBatch)])
+	if err != nil {
+		s.counters.Inc(selfstats.ReceiveFailed)
+	}
+	s.checkStep()
+	now := clock.MonoNow()
+	for i := range n {
+		s.readReply(l, &s.packets[i], now)
+	}
+	overflow := l.conn.Overflow()
+	s.counters.Add(selfstats.QueueOverflow, overflow-l.overflow)
+	l.overflow = overflow
+}
+
+// readReply takes one datagram.
+func (s *Sender) readReply(l *lane, p *packetio.Packet, now clock.Mono) {
+	m, err := textproto.Decode(p.Data)
+	if err != nil {
+		s.counters.Inc(selfstats.RepliesMalformed)
+		return
+	}
+	x := l.sessions[p.Remote]
+	if x == nil {
+		s.counters.Inc(selfstats.RepliesUnmatched)
+		return
+	}
+	s.answered(x, uint64(m.Seq), reply{t2: m.Timestamp, t4: p.At, stamp: p.Stamp, read: now})
+}
+
+// readNotices takes transmit timestamps and ICMP errors.
+func (s *Sender) readNotices(l *lane) {
+	for {
+		n, err := l.conn.ReadNotices(s.notices)
+		if err != nil {
+			s.counters.Inc(selfstats.ReceiveFailed)
+		}
+		for i := range n {
+			s.readNotice(l, &s.notices[i])
+		}
+		if n < len(s.notices) {
+			return
+		}
+	}
+}
+
+func (s *Sender) readNotice(l *lane, n *packetio.Notice) {
+	if n.Transmitted != 0 {
+		if f := &l.flying[n.ID%inFlight]; f.session != nil && f.id == n.ID {
+			f.session.table.Transmitted(f.seq, n.Transmitted)
+		}
+		return
+	}
+	x := l.sessions[n.Remote]
+	if x == nil {
+		return // of a session that was removed
+	}
+	number, ok := textproto.Number(n.Data)
+	s.bounced(x, uint64(number), ok, int64(n.Errno))
+}

@@ -8,7 +8,6 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
-	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
@@ -132,17 +131,6 @@ func (r *Reflector) clean(now clock.Mono) {
 			r.hangUp(p)
 		}
 	}
-}
-
-// checkStep reports whether the wall clock was set since the last call.
-func (r *Reflector) checkStep() bool {
-	by := r.step.Check()
-	if by == 0 {
-		return false
-	}
-	r.counters.Inc(selfstats.ClockSteps)
-	r.event(measurement.EventClockStep, int64(by))
-	return true
 }
 
 // Command implements loop.Handler; a reflector finds its sessions by itself.

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latency-monitor/latency-monitor/internal/engine"
+	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/resolver"
+)
+
+// daemon is the assembled program.
+type daemon struct {
+	log      zerolog.Logger
+	targets  []resolver.Target
+	resolver *resolver.Resolver
+	engine   *engine.Engine
+	exporter *exporter.Exporter
+	reporter *exporter.Reporter
+}
+
+// run measures until a signal, and returns the exit status. It ends from front to back: no new
+// probes, replies to the last ones, loops, rings, backends, the totals.
+func (d *daemon) run() int {
+	// A write to a closed pipe must come back as an error instead of ending the program.
+	signal.Ignore(syscall.SIGPIPE)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+
+	resolving := start(d.resolve)
+	exporting := start(d.exporter.Run)
+	reporting := start(d.reporter.Run)
+	d.engine.Start()
+
+	status := d.wait(signals, exporting)
+	resolving.stop()
+	d.engine.Stop()
+	exporting.stop()
+	reporting.stop()
+	return status
+}
+
+func (d *daemon) resolve(ctx context.Context) error { return d.resolver.Run(ctx, d.targets) }
+
+// wait returns when it is time to end: after a signal, once the last probes are settled; when the
+// reader of our output has gone; or when a loop failed.
+func (d *daemon) wait(signals <-chan os.Signal, exporting *task) (status int) {
+	var drained <-chan struct{}
+	for {
+		select {
+		case s := <-signals:
+			d.log.Info().Str("signal", s.String()).Msg("stopping: waiting for the last replies")
+			drained = d.engine.Drain()
+			go exitOnNext(signals)
+			signals = nil
+		case <-drained:
+			return exitOK
+		case <-exporting.done:
+			if !errors.Is(exporting.err, exporter.ErrClosed) {
+				d.log.WithLevel(zerolog.FatalLevel).Err(exporting.err).Msg("exporter failed")
+				return exitFailure
+			}
+			return exitOK
+		case err := <-d.engine.Failed():
+			d.log.WithLevel(zerolog.FatalLevel).Msg(err.Error())
+			return exitFailure
+		}
+	}
+}
+
+// exitOnNext ends the program at once on another signal, whatever it waits for.
+func exitOnNext(signals <-chan os.Signal) {
+	<-signals
+	os.Exit(exitFailure)
+}
+
+// task is a running Run(ctx).
+type task struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+	err    error // valid when done is closed
+}
+
+func start(run func(context.Context) error) *task {
+	ctx, cancel := context.WithCancel(context.Background())
+	t := &task{cancel: cancel, done: make(chan struct{})}
+	go func() {
+		defer close(t.done)
+		t.err = run(ctx)
+	}()
+	return t
+}
+
+// stop ends the task and waits for it.
+func (t *task) stop() {
+	t.cancel()
+	<-t.done
+}

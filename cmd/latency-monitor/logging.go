@@ -1,0 +1,51 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/rs/zerolog"
+
+	"github.com/latency-monitor/latency-monitor/internal/config"
+)
+
+// levels are the configuration's names of zerolog's levels. CRITICAL is a level only: logging at it
+// ends nothing.
+var levels = map[config.LogLevel]zerolog.Level{
+	config.LogDebug: zerolog.DebugLevel, config.LogInfo: zerolog.InfoLevel, config.LogWarning: zerolog.WarnLevel,
+	config.LogError: zerolog.ErrorLevel, config.LogCritical: zerolog.FatalLevel,
+}
+
+// openLog makes the logger that the configuration asks for, one line of text per entry: time, level,
+// message, fields.
+func openLog(c config.Config, stderr io.Writer) (log zerolog.Logger, closeLog func(), err error) {
+	out, closeLog := stderr, func() {}
+	if c.LogFile != "" {
+		file, err := os.OpenFile(c.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
+		if err != nil {
+			return log, nil, fmt.Errorf("log file: %w", err)
+		}
+		out, closeLog = file, func() { file.Close() }
+	}
+	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMicro // what the console writer has to parse
+	console := zerolog.ConsoleWriter{
+		Out: out, NoColor: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeLocation: time.UTC, FormatLevel: levelName,
+	}
+	return zerolog.New(console).Level(levels[c.LogLevel]).With().Timestamp().Logger(), closeLog, nil
+}
+
+func levelName(level any) string {
+	parsed, err := zerolog.ParseLevel(fmt.Sprint(level))
+	if err != nil {
+		return strings.ToUpper(fmt.Sprint(level))
+	}
+	for name, l := range levels {
+		if l == parsed {
+			return string(name)
+		}
+	}
+	return strings.ToUpper(parsed.String())
+}

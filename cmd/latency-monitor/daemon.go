@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/rs/zerolog"
 
@@ -73,10 +74,18 @@ func (d *daemon) wait(signals <-chan os.Signal, exporting *task) (status int) {
 	}
 }
 
+// sameSignal is how soon a second signal is the first one's echo: timeout(1) signals the program and
+// then its process group.
+const sameSignal = 20 * time.Millisecond
+
 // exitOnNext ends the program at once on another signal, whatever it waits for.
 func exitOnNext(signals <-chan os.Signal) {
-	<-signals
-	os.Exit(exitFailure)
+	first := time.Now()
+	for range signals {
+		if time.Since(first) > sameSignal {
+			os.Exit(exitFailure)
+		}
+	}
 }
 
 // task is a running Run(ctx).

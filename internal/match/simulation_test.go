@@ -133,11 +133,11 @@ func jittered(random *rand.Rand, rtt time.Duration) time.Duration {
 // matched with the very probe it answers, whatever is lost, doubled or overtaken.
 func TestEveryReplyIsMatchedWithItsProbe(t *testing.T) {
 	for _, loss := range []float64{0, 0.01, 0.2, 0.5} {
-		s := tableSimulation{config: textConfig(), slots: 15_000}
+		s := tableSimulation{config: textConfig(), slots: 10_000}
 		answered := 0
 		s.path = func(random *rand.Rand, slot int) []time.Duration {
 			rtt := sway(slot, 4000, 100*time.Microsecond, 90*time.Millisecond)
-			if random.Float64() < loss || random.Float64() < loss { // one way, the other
+			if out, back := random.Float64(), random.Float64(); out < loss || back < loss {
 				return nil
 			}
 			answered++
@@ -207,13 +207,12 @@ func TestRepliesInOrderAreMatchedAfterAStall(t *testing.T) {
 			s := tableSimulation{config: textConfig(), slots: 8000}
 			s.config.InOrder = true
 			const begin = 1000
-			rtt := func(_ *rand.Rand, slot int) []time.Duration {
+			s.path = func(_ *rand.Rand, slot int) []time.Duration {
 				if end := begin + tt.stall; slot >= begin && slot < end {
 					return []time.Duration{time.Duration(end-slot)*time.Millisecond + 10*time.Millisecond}
 				}
 				return []time.Duration{10 * time.Millisecond}
 			}
-			s.path = rtt
 			s.run(t)
 			if s.forgot < tt.wantUnmatchedMin || tt.wantUnmatchedMin == 0 && s.forgot > 0 {
 				t.Errorf("%d replies unmatched, want %d or more", s.forgot, tt.wantUnmatchedMin)

@@ -56,8 +56,9 @@ type Config struct {
 //
 // Over UDP a number may stand for several probes that are all unanswered (101 numbers last 101 ms at
 // one probe a millisecond). Then the one is meant whose round-trip time is nearest to the last known
-// one. To have that first one right, Ready holds the session back, until it has been answered once,
-// to so many unanswered probes as there are numbers.
+// one. This is right while it changes by less than half a wrap (50 ms) from reply to reply. To have
+// the first one right, Ready holds the session back, until it has been answered once, to so many
+// unanswered probes as there are numbers.
 type Table struct {
 	config   Config
 	probes   []Probe
@@ -142,7 +143,7 @@ func (t *Table) Match(number uint64, now clock.Mono) (p Probe, v Verdict, reorde
 	if before != answered {
 		t.rtt, t.known = now.Sub(found.Sent), true
 	}
-	reordered = before != answered && found.Seq < t.expected
+	reordered = found.Seq < t.expected
 	t.expected = max(t.expected, found.Seq+1)
 	t.settle(found, answered)
 	switch before {

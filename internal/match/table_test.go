@@ -58,14 +58,14 @@ func wantExpired(t *testing.T, table *Table, now clock.Mono, want ...uint64) {
 	}
 }
 
-// states counts the probes of a table by their state.
-func states(table *Table) (outstandings int) {
+// countOutstanding counts them one by one.
+func countOutstanding(table *Table) (n int) {
 	for i := range table.probes {
 		if table.probes[i].state == outstanding {
-			outstandings++
+			n++
 		}
 	}
-	return outstandings
+	return n
 }
 
 func TestFirstReplyIsFreshAndTheSecondIsADuplicate(t *testing.T) {
@@ -105,7 +105,8 @@ func TestNumberOutOfRangeIsUnmatched(t *testing.T) {
 		config := slowConfig()
 		config.InOrder = inOrder
 		table := NewTable(config)
-		mustAdd(t, table, 0, 0)
+		startAt(table, 200)
+		mustAdd(t, table, 0, 0, 0)
 		for _, number := range []uint64{101, 102, 1 << 32, 1<<64 - 1} {
 			wantMatch(t, table, number, ms, 0, Unmatched, false)
 		}
@@ -114,11 +115,12 @@ func TestNumberOutOfRangeIsUnmatched(t *testing.T) {
 
 func TestReplyAfterThatOfALaterProbeIsReordered(t *testing.T) {
 	table := NewTable(slowConfig())
-	mustAdd(t, table, 0, 1, 2)
-	wantMatch(t, table, 1, ms, 1, Fresh, false)
+	mustAdd(t, table, 0, 1, 2, 3)
+	wantMatch(t, table, 2, ms, 2, Fresh, false)
 	wantMatch(t, table, 0, ms, 0, Fresh, true)
 	wantMatch(t, table, 0, ms, 0, Duplicate, false)
-	wantMatch(t, table, 2, ms, 2, Fresh, false)
+	wantMatch(t, table, 1, ms, 1, Fresh, true)
+	wantMatch(t, table, 3, ms, 3, Fresh, false)
 }
 
 func TestLateReplyIsReorderedIfALaterProbeWasAnsweredBefore(t *testing.T) {
@@ -135,7 +137,7 @@ func TestNumbersWrap(t *testing.T) {
 		startAt(table, numbers-2)
 		for i, want := range []uint64{numbers - 2, numbers - 1, 0, 1} {
 			seq, number := table.Next()
-			if seq != numbers-2+uint64(i) || uint64(number) != want {
+			if seq != numbers-2+uint64(i) || uint32(number) != uint32(want) {
 				t.Errorf("of %d numbers: Next = %d, %d, want %d, %d", numbers, seq, number, numbers-2+uint64(i), want)
 			}
 			mustAdd(t, table, clock.Mono(i)*100*ms)
@@ -164,6 +166,19 @@ func TestProbesExpireInTheOrderTheyWereSent(t *testing.T) {
 	wantMatch(t, table, 3, 401*ms, 3, Fresh, false)
 	wantExpired(t, table, second+200*ms, 0, 2)
 	wantExpired(t, table, second+400*ms, 4)
+}
+
+func TestFirstReplyIsForAProbeThatStillWaits(t *testing.T) {
+	config := textConfig()
+	config.Hold = false
+	table := NewTable(config)
+	for i := range clock.Mono(textNumbers + 1) { // two of number 0
+		mustAdd(t, table, i*ms)
+	}
+	if p, ok := table.Unreachable(0, 102*ms); !ok || p.Seq != textNumbers {
+		t.Errorf("Unreachable(0) = seq %d, %v, want %d, true", p.Seq, ok, textNumbers)
+	}
+	wantMatch(t, table, 0, 103*ms, 0, Fresh, false)
 }
 
 func TestUnreachableLosesTheProbeOnce(t *testing.T) {
@@ -281,7 +296,7 @@ func TestLostProbesAreRememberedForAWhile(t *testing.T) {
 		for _, numbers := range []uint64{textNumbers, stampNumbers} {
 			timeout := time.Duration(probes) * time.Millisecond
 			table := NewTable(Config{Numbers: numbers, Timeout: timeout, Interval: time.Millisecond})
-			while := min(probes, int(numbers)-1)
+			while := int(min(uint64(probes), numbers-1))
 			for at := range probes + while {
 				mustAdd(t, table, clock.Mono(at)*ms)
 				table.Expire(clock.Mono(at) * ms)

@@ -12,6 +12,8 @@ const (
 	// slopeSpan is over how many probes the interval between them is measured: enough for a mean that is
 	// right to a thousandth with a jitter of one interval.
 	slopeSpan = 1024
+	// firstSpan is over how many probes it is measured at first. Fewer may have arrived bunched.
+	firstSpan = 64
 	// pause is how many intervals without a probe, and none missing, make a pause of the sender.
 	pause = 8
 )
@@ -29,6 +31,7 @@ type Window struct {
 	anchorAt clock.Mono
 	interval time.Duration // 0 = unknown
 	whole    bool          // interval is the mean over slopeSpan
+	paused   bool          // there was a pause before head
 	begun    bool
 }
 
@@ -37,8 +40,11 @@ func (w *Window) Reset(numbers uint64) { *w = Window{numbers: numbers} }
 
 // Arrive takes a probe with this number that arrived at the time at. lost is how many others it shows
 // to be lost for good; those that may yet come are settled by Settle. Only Fresh probes were not
-// there before; reordered says that a later one was before this.
+// there before; reordered says that a later one was before this. A number out of range is Unmatched.
 func (w *Window) Arrive(number uint64, at clock.Mono) (seq uint64, v Verdict, reordered bool, lost uint64) {
+	if number >= w.numbers {
+		return 0, Unmatched, false, 0
+	}
 	if !w.begun {
 		*w = Window{numbers: w.numbers, head: number, headAt: at, arrived: ^uint64(0), anchor: number, anchorAt: at, begun: true}
 		return number, Fresh, false, 0
@@ -57,6 +63,10 @@ func (w *Window) Arrive(number uint64, at clock.Mono) (seq uint64, v Verdict, re
 // advance finds by how many seqs a number is ahead of head, or behind it (0 and less). The number says
 // it up to a multiple of numbers; of these the nearest to what the time since head suggests is meant.
 // But a number that follows directly is the next probe however long it took: its sender paused.
+//
+// With 101 numbers that is right if the time since head is known to half a wrap, 50 intervals: for a
+// loss of up to 50 probes before firstSpan, and later for outages that the interval is good for. Not
+// seen is an outage after which the number that follows directly comes by chance (101, 202, … lost).
 func (w *Window) advance(number uint64, at clock.Mono) int64 {
 	numbers := int64(w.numbers)
 	delta := int64((number + w.numbers - w.head%w.numbers) % w.numbers)
@@ -115,16 +125,21 @@ func (w *Window) shift(step uint64, at clock.Mono) (lost uint64) {
 	return lost
 }
 
-// measure keeps the mean interval between probes up to date; gap is the time since the last one. A
-// sender that paused begins anew.
+// measure keeps the mean interval between probes up to date; gap is the time since the last one. It
+// begins anew after a pause of the sender; two in a row are none, but a longer interval.
 func (w *Window) measure(step uint64, gap time.Duration) {
 	if step == 1 && w.interval > 0 && gap > pause*w.interval {
+		if w.paused {
+			w.interval, w.whole = 0, false
+		}
+		w.paused = true
 		w.anchor, w.anchorAt = w.head, w.headAt
 		return
 	}
+	w.paused = false
 	n := w.head - w.anchor
-	if w.whole && n < slopeSpan {
-		return // the last whole span is better than a short one
+	if n < firstSpan || w.whole && n < slopeSpan {
+		return // the last span is better than a short one
 	}
 	w.interval = w.headAt.Sub(w.anchorAt) / time.Duration(n)
 	if n >= slopeSpan {

@@ -1,0 +1,45 @@
+# Targets for people and for CI. `make` alone lists them.
+
+BIN     := latency-monitor
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+PREFIX  ?= /usr/local
+PKG     ?= ./...
+BENCH   ?= .
+FUZZTIME ?= 10s
+
+.DEFAULT_GOAL := help
+.PHONY: help run build install test check cross bench fuzz clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+run: build ## build, then measure this host against itself on loopback until Ctrl-C
+	@./$(BIN) -c scripts/first-run.toml
+
+build: ## build ./latency-monitor, one static binary
+	@CGO_ENABLED=0 go build -buildvcs=false -trimpath \
+		-ldflags '-s -w -X main.version=$(VERSION)' -o $(BIN) ./cmd/latency-monitor
+
+install: build ## install the binary to PREFIX/bin (PREFIX=/usr/local)
+	install -d $(DESTDIR)$(PREFIX)/bin
+	install -m 0755 $(BIN) $(DESTDIR)$(PREFIX)/bin/$(BIN)
+
+test: ## install what the tests need, run all tests, list the skipped ones (PKG=./...)
+	@scripts/install-test-deps.sh
+	@scripts/test.sh $(PKG)
+
+check: ## gofmt, vet, staticcheck, tidy, tests with race detector and repository rules, cross-compilation
+	@scripts/check.sh
+
+cross: ## compile the program and all tests for every supported platform
+	@scripts/cross.sh
+
+bench: ## run the benchmarks (BENCH=regexp, PKG=./...)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+fuzz: ## run every fuzz target for FUZZTIME (10s)
+	@scripts/fuzz.sh $(FUZZTIME)
+
+clean: ## remove what the other targets built
+	rm -rf $(BIN) dist
+	find . -name .git -prune -o \( -name '*.test' -o -name '*.prof' -o -name '*.out' \) -exec rm -f {} +

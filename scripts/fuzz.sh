@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# Runs every fuzz target for the given time (10s): scripts/fuzz.sh [TIME]
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+fuzztime=${1:-10s}
+
+# go test -list prints the targets of a package, then the package: "ok <tab> PACKAGE <tab> TIME".
+go test -list '^Fuzz' ./... |
+	awk '/^Fuzz/ { names[++n] = $1 }
+		$1 == "ok" { for (i = 1; i <= n; i++) print $2, names[i]; n = 0 }' |
+	while read -r package name; do
+		go test -run '^$' -fuzz "^$name\$" -fuzztime "$fuzztime" "$package"
+	done

@@ -19,6 +19,12 @@ var levels = map[config.LogLevel]zerolog.Level{
 	config.LogError: zerolog.ErrorLevel, config.LogCritical: zerolog.FatalLevel,
 }
 
+// leadingFields come first in a line, in this order; the others follow by name.
+var leadingFields = []string{
+	"slots_sent", "slots_skipped", "answered", "lost", "late", "duplicate", "reordered", "malformed", "probes_received",
+	"lateness_p50", "lateness_p99", "lateness_max", "ring_dropped", "export_dropped",
+}
+
 // openLog makes the logger that the configuration asks for, one line of text per entry: time, level,
 // message, fields.
 func openLog(c config.Config, stderr io.Writer) (log zerolog.Logger, closeLog func(), err error) {
@@ -32,7 +38,8 @@ func openLog(c config.Config, stderr io.Writer) (log zerolog.Logger, closeLog fu
 	}
 	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMicro // what the console writer has to parse
 	console := zerolog.ConsoleWriter{
-		Out: out, NoColor: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeLocation: time.UTC, FormatLevel: levelName,
+		Out: out, NoColor: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeLocation: time.UTC,
+		FormatLevel: levelName, FieldsOrder: leadingFields,
 	}
 	return zerolog.New(console).Level(levels[c.LogLevel]).With().Timestamp().Logger(), closeLog, nil
 }

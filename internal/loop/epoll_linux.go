@@ -27,6 +27,8 @@ type Epoll struct {
 	armed   clock.Mono
 	streams packetio.Streams
 	events  [maxReady]unix.EpollEvent
+	one     [8]byte // what Wake adds to the eventfd, never changed
+	count   [8]byte // what is read from it
 }
 
 // NewEpoll makes a poller without sockets.
@@ -36,6 +38,7 @@ func NewEpoll() (*Epoll, error) {
 		p.Close()
 		return nil, err
 	}
+	binary.NativeEndian.PutUint64(p.one[:], 1)
 	p.streams.Watch = p.watch
 	return p, nil
 }
@@ -103,8 +106,7 @@ func (p *Epoll) collect(ready []Ready, n int) int {
 		switch t {
 		case timerToken:
 		case wakeToken:
-			var count [8]byte
-			_, _ = unix.Read(p.wake, count[:])
+			_, _ = unix.Read(p.wake, p.count[:])
 		default:
 			ready[kept] = Ready{
 				Token:  t,
@@ -120,9 +122,7 @@ func (p *Epoll) collect(ready []Ready, n int) int {
 
 // Wake implements Poller.
 func (p *Epoll) Wake() {
-	var one [8]byte
-	binary.NativeEndian.PutUint64(one[:], 1)
-	_, _ = unix.Write(p.wake, one[:]) // fails only when the counter is full, and then Wait ends anyway
+	_, _ = unix.Write(p.wake, p.one[:]) // fails only when the counter is full, and then Wait ends anyway
 }
 
 // ListenUDP implements Network.

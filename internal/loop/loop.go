@@ -96,6 +96,7 @@ type Loop struct {
 	commands []Command
 	ended    bool
 	drained  chan struct{}
+	settled  sync.Once // closes drained
 	draining bool
 }
 
@@ -178,7 +179,7 @@ func (l *Loop) obey() (stop bool) {
 	}
 	if l.draining && l.handler.Drained() {
 		l.draining = false
-		close(l.drained)
+		l.settled.Do(func() { close(l.drained) })
 	}
 	return false
 }

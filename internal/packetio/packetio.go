@@ -14,6 +14,15 @@ import (
 // poller reports the socket when that has changed.
 var ErrWouldBlock = errors.New("would block")
 
+// MaxDatagram is the longest UDP payload to ip's family, in octets: 65535 less the headers that count
+// into it (RFC 768, RFC 791; IPv6 counts without its own, RFC 8200 section 3).
+func MaxDatagram(ip netip.Addr) int {
+	if ip.Is4() {
+		return 65535 - 20 - 8
+	}
+	return 65535 - 8
+}
+
 // Packet is one datagram.
 type Packet struct {
 	Data   []byte         // received: valid until the socket's next ReadBatch; to be sent: the caller's
@@ -59,6 +68,10 @@ type Options struct {
 	Batch    int  // most packets of one ReadBatch or WriteBatch
 	Transmit bool // ask for transmit timestamps
 }
+
+// receiveQueue is the room asked for in the kernel, in octets: over a second of small probes from
+// thousands of sessions.
+const receiveQueue = 4 << 20
 
 // Missing names what the system refused to give a socket, which works without; empty = nothing.
 type Missing []error

@@ -7,15 +7,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/sys"
 	"github.com/latency-monitor/latency-monitor/internal/timestamp"
 )
 
 const (
-	// receiveQueue is the room asked for in the kernel, in octets: over a second of small probes from
-	// thousands of sessions. The kernel cuts it to net.core.rmem_max where we are not privileged.
-	receiveQueue = 4 << 20
-	noticeBatch  = 16
+	noticeBatch = 16
 	// quoted is how much of a packet's payload an ICMP error brings back at most (RFC 1812: 576 octets
 	// in all); a transmit timestamp brings none.
 	quoted = 576
@@ -30,8 +28,7 @@ type LinuxConn struct {
 	errors   *sys.RecvBatch
 	overflow uint64 // kernel's counter, unwrapped
 	transmit bool
-	base     uint32 // ID of the packet that the kernel numbers 0
-	sent     uint32 // packets sent since base
+	ids      transmitIDs
 }
 
 // ListenUDP opens a UDP socket on local, whose port may be 0. What the system refused and the socket
@@ -61,6 +58,7 @@ func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
 			missing = append(missing, err)
 		}
 	}
+	// Without privilege the kernel cuts the room to net.core.rmem_max.
 	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveQueue) != nil {
 		try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveQueue, "SO_RCVBUF"))
 	}
@@ -132,63 +130,69 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 		p := &packets[i]
 		c.send.Set(i, p.Data, p.Remote, p.Local)
 	}
-	sent := 0
-	retried := false
+	sent, retried := 0, false
 	for sent < n {
 		took, errno := c.send.Send(c.fd, sent, n)
 		for i := sent; i < sent+took; i++ {
-			packets[i].ID = c.base + c.sent
-			c.sent++
+			packets[i].ID = c.ids.next()
 		}
 		sent += took
-		// The kernel reports an ICMP error about an earlier packet as failure of the next call on the
-		// socket, once, without having sent anything: try again.
-		if errno != 0 && !retried && errno != unix.EAGAIN {
-			retried = true
+		if errno == 0 {
+			retried = false
 			continue
 		}
-		if errno != 0 {
-			c.renumber()
+		c.renumber()
+		// The kernel reports an ICMP error about an earlier packet as failure of the next call on the
+		// socket, once, without having sent anything: try again.
+		if retried || errno == unix.EAGAIN {
 			return sent, errno
 		}
-		retried = false
+		retried = true
 	}
 	return sent, nil
 }
 
 // renumber makes our numbers and the kernel's agree again after a failed send. Whether the kernel
 // counted that packet depends on where it failed: too long or no route, it did not; dropped by a
-// firewall rule on the way out, it did (tried on Linux 6.18).
+// firewall rule on the way out, it did (tried on Linux 6.18; before 6.3 it counted more of them).
 func (c *LinuxConn) renumber() {
 	if !c.transmit {
 		return
 	}
-	c.base, c.sent = c.base+c.sent, 0
+	c.ids.restart(clock.WallNow())
 	c.transmit = timestamp.EnableTransmit(c.fd) == nil
 }
 
 // ReadNotices implements Conn. It does not allocate.
 func (c *LinuxConn) ReadNotices(notices []Notice) (int, error) {
-	n, errno := c.errors.Recv(c.fd, min(len(notices), noticeBatch), unix.MSG_ERRQUEUE)
-	if errno != 0 {
-		return 0, transient(errno)
+	for {
+		n, errno := c.errors.Recv(c.fd, min(len(notices), noticeBatch), unix.MSG_ERRQUEUE)
+		if errno != 0 {
+			return 0, transient(errno)
+		}
+		if kept := c.notices(notices, n); kept > 0 || n == 0 {
+			return kept, nil
+		}
 	}
+}
+
+// notices keeps those of the n entries read that are news to the caller.
+func (c *LinuxConn) notices(notices []Notice, n int) int {
 	kept := 0
 	for i := range n {
 		e := timestamp.ParseQueueEntry(c.errors.Control(i))
 		switch {
-		case e.Transmitted != 0 && e.ID < c.sent: // a larger one is from before renumber
-			notices[kept] = Notice{Transmitted: e.Transmitted, ID: c.base + e.ID}
-			kept++
+		case e.Transmitted != 0:
+			if id, ok := c.ids.find(e.Transmitted, e.ID); ok {
+				notices[kept] = Notice{Transmitted: e.Transmitted, ID: id}
+				kept++
+			}
 		case e.Errno != 0 && !e.Local: // a local one was the result of the send call, too
 			notices[kept] = Notice{Errno: e.Errno, Remote: c.errors.Name(i), Data: c.errors.Payload(i)}
 			kept++
 		}
 	}
-	if kept == 0 && n > 0 {
-		return c.ReadNotices(notices)
-	}
-	return kept, nil
+	return kept
 }
 
 // Close implements Conn.
@@ -200,4 +204,3 @@ func (c *LinuxConn) Close() error {
 	c.fd = -1
 	return os.NewSyscallError("close", unix.Close(fd))
 }
-

@@ -56,6 +56,9 @@ func NewRecvBatch(n, size int) *RecvBatch {
 // there is none. It does not block and does not allocate. flags is passed on (MSG_ERRQUEUE).
 func (b *RecvBatch) Recv(fd, limit, flags int) (int, unix.Errno) {
 	limit = min(limit, len(b.hdrs))
+	if limit <= 0 {
+		return 0, 0
+	}
 	for i := range limit {
 		h := &b.hdrs[i].hdr
 		h.Namelen = SockaddrSize

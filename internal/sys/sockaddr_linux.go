@@ -67,7 +67,8 @@ func ScopeID(ip netip.Addr) int {
 }
 
 // WithScope adds a numeric zone to a link-local address. Other addresses are the same whatever
-// interface they came through, and stay without one.
+// interface they came through, and stay without one. It allocates for the interfaces numbered 100 and
+// up, whose numbers strconv has no ready strings for.
 func WithScope(ip netip.Addr, scope uint32) netip.Addr {
 	if scope == 0 || !ip.IsLinkLocalUnicast() || ip.Is4() {
 		return ip

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/BurntSushi/toml"
+
+	"github.com/latency-monitor/latency-monitor/internal/config"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+const root = "../.."
+
+func readme(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestReadmeConfigurationsLoad(t *testing.T) {
+	blocks := regexp.MustCompile("(?ms)^```toml\n(.*?)^```$").FindAllStringSubmatch(readme(t), -1)
+	if len(blocks) == 0 {
+		t.Fatal("README.md has no configuration")
+	}
+	for _, block := range blocks {
+		if _, err := config.Parse([]byte(block[1]), "README.md", config.Overrides{}); err != nil {
+			t.Errorf("%v, in the block\n%s", err, block[1])
+		}
+	}
+}
+
+func TestReadmeShowsTheHelp(t *testing.T) {
+	if !strings.Contains(readme(t), "```\n"+helpText()+"```\n") {
+		t.Error("README.md does not show the present --help")
+	}
+}
+
+// tableRows returns the rows of all tables whose first column is headed key: by the key in the first
+// column, the cells by the heading of their column.
+func tableRows(text string) map[string]map[string]string {
+	rows := make(map[string]map[string]string)
+	var headings []string
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		if !strings.HasPrefix(line, "|") {
+			headings = nil
+			continue
+		}
+		cells := strings.Split(strings.ReplaceAll(line, `\|`, "\x00"), "|")
+		cells = cells[1 : len(cells)-1]
+		for i := range cells {
+			cells[i] = strings.TrimSpace(strings.ReplaceAll(cells[i], "\x00", "|"))
+		}
+		if headings == nil {
+			headings = cells
+			continue
+		}
+		if headings[0] != "key" || cells[0] == "---" || len(cells) != len(headings) {
+			continue
+		}
+		row := make(map[string]string)
+		for i, heading := range headings {
+			row[heading] = cells[i]
+		}
+		rows[strings.Trim(cells[0], "`")] = row
+	}
+	return rows
+}
+
+// printedKeys returns the keys of a configuration as --check-config prints them, with their values. A
+// key that stands in several tables is there once.
+func printedKeys(t *testing.T, c config.Config) map[string]any {
+	t.Helper()
+	var printed bytes.Buffer
+	if err := c.WriteTOML(&printed); err != nil {
+		t.Fatal(err)
+	}
+	var values map[string]any
+	if _, err := toml.Decode(printed.String(), &values); err != nil {
+		t.Fatal(err)
+	}
+	keys := make(map[string]any)
+	flatten(values, keys)
+	return keys
+}
+
+func flatten(values, keys map[string]any) {
+	for key, value := range values {
+		switch value := value.(type) {
+		case map[string]any:
+			flatten(value, keys)
+		case []map[string]any:
+			for _, element := range value {
+				flatten(element, keys)
+			}
+		default:
+			keys[key] = value
+		}
+	}
+}
+
+func TestReadmeHasEveryKey(t *testing.T) {
+	c, err := config.Parse([]byte("[[targets]]\nhost = \"h\"\ntype = \"udp\"\nlabel = \"l\"\n"+
+		"[[metrics]]\nbackend = \"log\""), "", config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Address, c.LogFile = netip.IPv6Unspecified(), "f" // printed only when they are set
+	rows := tableRows(readme(t))
+	keys := printedKeys(t, c)
+	for key := range keys {
+		if rows[key] == nil {
+			t.Errorf("README.md has no row for the key %s", key)
+		}
+	}
+	for key := range rows {
+		if _, known := keys[key]; !known {
+			t.Errorf("README.md has a row for %s, which is no key", key)
+		}
+	}
+}
+
+func TestReadmeHasTheDefaults(t *testing.T) {
+	c, err := config.Parse([]byte("name = \"n\"\n[[targets]]\nhost = \"h\""), "", config.Overrides{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows := tableRows(readme(t))
+	for key, value := range printedKeys(t, c) {
+		if key == "name" || key == "host" {
+			continue // given above
+		}
+		if got, want := rows[key]["default"], fmt.Sprintf("`%v`", value); got != want {
+			t.Errorf("README.md says that the default of %s is %s, want %s", key, got, want)
+		}
+	}
+}
+
+func TestReadmeHasTheRanges(t *testing.T) {
+	for key, row := range tableRows(readme(t)) {
+		want := config.Allowed(strings.ReplaceAll(key, "_", "-"))
+		if !strings.HasPrefix(row["values"], want) {
+			t.Errorf("README.md says that %s takes %s, want %s", key, row["values"], want)
+		}
+	}
+}
+
+func TestReadmeHasEveryMetricAndCounter(t *testing.T) {
+	var names []string
+	for m := measurement.Metric(1); m.Valid(); m++ {
+		names = append(names, m.String())
+	}
+	for c := range selfstats.NumCounters {
+		names = append(names, c.String())
+	}
+	text := readme(t)
+	for _, name := range names {
+		if !strings.Contains(text, "`"+name+"`") {
+			t.Errorf("README.md does not mention %s", name)
+		}
+	}
+}
+
+func TestReadmeLinksLead(t *testing.T) {
+	for _, link := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(readme(t), -1) {
+		if _, err := os.Stat(filepath.Join(root, link[1])); err != nil {
+			t.Errorf("README.md links to nothing: %v", err)
+		}
+	}
+}

@@ -1,0 +1,96 @@
+package main_test
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// The peer ends and comes back: so do the measurements, and the log tells each change once.
+func TestMeasurementComesBackWithThePeer(t *testing.T) {
+	for _, test := range []struct {
+		name, engine string
+		signal       os.Signal
+	}{
+		{"peer told to end, Linux engine", "linux", unix.SIGTERM},
+		{"peer killed, Linux engine", "linux", unix.SIGKILL},
+		{"peer told to end, portable engine", "portable", unix.SIGTERM},
+		{"peer killed, portable engine", "portable", unix.SIGKILL},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			link := twoHosts(t)
+			peer := spec{on: link.B.Host, name: "b", config: receive + engine(test.engine)}
+			b := start(t, peer)
+			config := fmt.Sprintf("interval = 20\ntimeout = 0.5\n%s[[targets]]\nhost = %q\nlabel = \"b\"\n", engine(test.engine), link.B.IPv4)
+			a := start(t, spec{on: link.A.Host, name: "a", config: config})
+			all := []string{"udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency"}
+			a.waitPoints(20, all...)
+
+			b.signal(test.signal)
+			b.end()
+			a.waitLogged(1, "target \"b\" (tcp "+link.B.IPv4.String()+":8000) is unreachable: connection refused")
+			b = start(t, peer)
+			a.waitMore(20, all...)
+			b.waitPoints(20, "udp.wan.owd", "tcp.wan.owd")
+			out, counters := a.stop()
+
+			checkProber(out, counters)
+			if n := counters.of("reconnects"); n != 1 {
+				t.Errorf("%d reconnects, want 1", n)
+			}
+			want := []string{"is up", "answers", "is down", "is unreachable", "is up", "answers"}
+			if got := changes(out, "tcp connection to", "(tcp "); !slices.Equal(got, want) {
+				t.Errorf("changes of the TCP session: %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+func engine(mode string) string { return fmt.Sprintf("engine.mode = %q\n", mode) }
+
+// changes are the log lines with one of the texts, each reduced to the change of state that it tells.
+func changes(o *output, texts ...string) []string {
+	var found []string
+	for _, line := range o.log {
+		if !slices.ContainsFunc(texts, func(text string) bool { return strings.Contains(line, text) }) {
+			continue
+		}
+		change := line
+		for _, known := range []string{"is up", "is down", "is unreachable", "does not answer", "answers"} {
+			if strings.Contains(line, known) {
+				change = known
+				break
+			}
+		}
+		found = append(found, change)
+	}
+	return found
+}
+
+// Where nobody listens yet, the network says so: probes are lost at once, not after their timeout.
+func TestPeerThatStartsLastIsMeasured(t *testing.T) {
+	for _, f := range families() {
+		t.Run(f.name, func(t *testing.T) {
+			link := twoHosts(t)
+			// The kernel sends few ICMP errors a second, so probe slowly.
+			config := fmt.Sprintf("interval = 200\ntimeout = 3600\n[[targets]]\nhost = %q\nlabel = \"b\"\n", f.addr(link.B))
+			a := start(t, spec{on: link.A.Host, name: "a", config: config})
+			a.waitPoints(2, "udp.wan.loss", "tcp.wan.loss")
+			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+			a.waitPoints(3, "udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency")
+			b.waitPoints(3, "udp.wan.owd", "tcp.wan.owd")
+
+			for _, way := range []string{"(udp ", "(tcp ", "(tcp-connect "} {
+				var got []string
+				a.update(func() { got = changes(&a.out, "target \"b\" "+way) })
+				if want := []string{"is unreachable", "answers"}; !slices.Equal(got, want) {
+					t.Errorf("changes of the session %s): %q, want %q", way, got, want)
+				}
+			}
+		})
+	}
+}

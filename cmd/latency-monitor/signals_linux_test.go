@@ -1,0 +1,161 @@
+package main_test
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// probePeer configures a UDP target at a port of the loopback address.
+func probePeer(t *testing.T, port int, interval, timeout float64) string {
+	t.Helper()
+	config, _, _ := onLoopback(t)
+	return config + fmt.Sprintf("interval = %g\ntimeout = %g\n[[targets]]\nhost = %q\nlabel = \"peer\"\ntype = \"udp\"\nudp_port = %d\n",
+		interval, timeout, loopback, port)
+}
+
+// heldProbe is a probe whose reply the test holds back.
+type heldProbe struct {
+	message []byte
+	from    netip.AddrPort
+}
+
+// receiveProbes reads n probes.
+func receiveProbes(t *testing.T, conn *net.UDPConn, n int) []heldProbe {
+	t.Helper()
+	if err := conn.SetReadDeadline(time.Now().Add(patience())); err != nil {
+		t.Fatal(err)
+	}
+	var held []heldProbe
+	for len(held) < n {
+		buf := make([]byte, 2048)
+		size, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			t.Fatalf("after %d probes: %v", len(held), err)
+		}
+		held = append(held, heldProbe{buf[:size], from})
+	}
+	return held
+}
+
+func TestSignalEndsTheDaemonAfterTheLastReplies(t *testing.T) {
+	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			conn, port := listenUDP(t)
+			p := start(t, spec{on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			held := receiveProbes(t, conn, 20)
+			p.signal(signal)
+			p.waitLogged(1, "stopping: waiting for the last replies signal="+signal.String())
+			answerUntilTheEnd(t, p, conn, held)
+			out := p.end()
+
+			p.checkEnd(out)
+			c := p.counters(out)
+			checkProber(out, c)
+			c.want("lost", 0)
+			if got, want := out.counts["udp.wan.rtt"], c.of("slots_sent"); got != want {
+				t.Errorf("%d round-trip times printed, want %d, one per probe", got, want)
+			}
+		})
+	}
+}
+
+// answerUntilTheEnd echoes the probes held back and those that still come.
+func answerUntilTheEnd(t *testing.T, p *process, conn *net.UDPConn, held []heldProbe) {
+	t.Helper()
+	go func() {
+		<-p.ended
+		_ = conn.SetReadDeadline(time.Now())
+	}()
+	buf := make([]byte, 2048)
+	for {
+		for _, probe := range held {
+			if _, err := conn.WriteToUDPAddrPort(probe.message, probe.from); err != nil {
+				t.Error(err)
+			}
+		}
+		n, from, err := conn.ReadFromUDPAddrPort(buf)
+		if err != nil {
+			return
+		}
+		held = []heldProbe{{buf[:n], from}}
+	}
+}
+
+func TestSecondSignalEndsTheDaemonAtOnce(t *testing.T) {
+	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
+		t.Run(signal.String(), func(t *testing.T) {
+			conn, port := listenUDP(t)
+			p := start(t, spec{on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			receiveProbes(t, conn, 1) // and answers none
+			p.signal(unix.SIGTERM)
+			p.waitLogged(1, "stopping")
+			p.signal(signal)
+			if out := p.end(); out.status != 1 {
+				t.Errorf("exit status %d, want 1", out.status)
+			}
+		})
+	}
+}
+
+// As with `latency-monitor | head`: no fuss, no error.
+func TestReaderThatLeavesEndsTheDaemonQuietly(t *testing.T) {
+	read, write := pipe(t)
+	config, _, _ := onLoopback(t)
+	p := start(t, spec{on: thisHost{}, name: "a", stdout: write,
+		config: config + fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\n", loopback)})
+	_ = write.Close()
+	buf := make([]byte, 200)
+	if _, err := read.Read(buf); err != nil || !strings.HasPrefix(string(buf), `{"metric": "`) {
+		t.Fatalf("read %q, %v, want a line of output", buf, err)
+	}
+	_ = read.Close()
+	out := p.end()
+	p.checkEnd(out)
+	p.counters(out)
+}
+
+// Nobody reads the output: the daemon measures on, drops what there is no room for, counts it, and
+// can be ended.
+func TestReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T) {
+	_, write := pipe(t)
+	conn, port := listenUDP(t)
+	// The peer shows that probes are sent; two busy sessions fill the queue of the output.
+	config := probePeer(t, port, 1, 1) +
+		fmt.Sprintf("[[targets]]\nhost = %q\ntype = \"udp\"\ninterval = 0.1\n", loopback)
+	p := start(t, spec{on: thisHost{}, name: "a", config: config, stdout: write})
+	_ = write.Close()
+	receiveProbes(t, conn, 3000)
+	p.signal(unix.SIGTERM)
+	out := p.end()
+
+	p.checkEnd(out)
+	c := p.counters(out)
+	points := c.of("answered") + c.of("lost") + c.of("probes_received") + c.of("probes_missing")
+	offered := c.of("cli_sent") + c.of("cli_failed") + c.of("cli_dropped") + c.of("cli_queued")
+	if offered != points {
+		t.Errorf("%d points offered to the output, want %d", offered, points)
+	}
+	if dropped := c.of("export_dropped"); dropped < points/2 {
+		t.Errorf("%d of %d points counted as dropped, want nearly all", dropped, points)
+	}
+	c.want("ring_dropped", 0)
+	t.Log(c.fields)
+}
+
+// pipe makes a pipe whose ends are closed when the test ends at the latest.
+func pipe(t *testing.T) (read, write *os.File) {
+	t.Helper()
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _, _ = read.Close(), write.Close() })
+	return read, write
+}

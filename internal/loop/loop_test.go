@@ -1,0 +1,339 @@
+package loop
+
+import (
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+// fakeHandler calls those of its functions that are set.
+type fakeHandler struct {
+	due     func(now clock.Mono) clock.Mono
+	ready   func(r Ready, limit int)
+	command func(c Command)
+	drained func() bool
+	closed  int
+}
+
+func (h *fakeHandler) Due(now clock.Mono) clock.Mono {
+	if h.due == nil {
+		return clock.Never
+	}
+	return h.due(now)
+}
+
+func (h *fakeHandler) Ready(r Ready, limit int) {
+	if h.ready != nil {
+		h.ready(r, limit)
+	}
+}
+
+func (h *fakeHandler) Command(c Command) {
+	if h.command != nil {
+		h.command(c)
+	}
+}
+
+func (h *fakeHandler) Drained() bool { return h.drained == nil || h.drained() }
+
+func (h *fakeHandler) Close() { h.closed++ }
+
+// fakePoller has no sockets: wait plays the part of Wait. Wake is noted.
+type fakePoller struct {
+	Network
+	wait   func(until clock.Mono, ready []Ready) (int, error)
+	woken  int
+	closed int
+}
+
+func (p *fakePoller) Wait(until clock.Mono, ready []Ready) (int, error) { return p.wait(until, ready) }
+func (p *fakePoller) Wake()                                             { p.woken++ }
+func (p *fakePoller) Close() error                                      { p.closed++; return nil }
+
+var errDone = errors.New("the test is done")
+
+// start runs a loop on a real poller. The test must stop it.
+func start(t *testing.T, i implementation, h Handler) (l *Loop, ended <-chan error) {
+	t.Helper()
+	p, err := i.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = New(p, h, 0)
+	result := make(chan error, 1)
+	go func() { result <- l.Run() }()
+	return l, result
+}
+
+func wantEnd(t *testing.T, ended <-chan error) {
+	t.Helper()
+	select {
+	case err := <-ended:
+		if err != nil {
+			t.Errorf("Run = %v, want nil", err)
+		}
+	case <-time.After(patience()):
+		t.Fatal("the loop does not end")
+	}
+}
+
+func TestStopEndsALoopThatWaits(t *testing.T) {
+	for _, i := range implementations() {
+		t.Run(i.name, func(t *testing.T) {
+			h := &fakeHandler{}
+			l, ended := start(t, i, h)
+			l.Send(Command{Verb: Stop})
+			wantEnd(t, ended)
+			if h.closed != 1 {
+				t.Errorf("the handler was closed %d times, want once", h.closed)
+			}
+			l.Send(Command{Verb: Stop}) // does nothing
+		})
+	}
+}
+
+func TestCommandsComeInOrderFromAllGoroutines(t *testing.T) {
+	const goroutines, each = 8, 200
+	for _, i := range implementations() {
+		t.Run(i.name, func(t *testing.T) {
+			var got [goroutines]int
+			total := 0
+			finished := make(chan struct{})
+			h := &fakeHandler{command: func(c Command) {
+				if n := int(c.Session.ID); n != got[c.Session.Size] {
+					t.Errorf("goroutine %d: command %d came as number %d", c.Session.Size, n, got[c.Session.Size])
+				}
+				got[c.Session.Size]++
+				if total++; total == goroutines*each {
+					close(finished)
+				}
+			}}
+			l, ended := start(t, i, h)
+			var senders sync.WaitGroup
+			for g := range goroutines {
+				senders.Go(func() {
+					for n := range each {
+						c := Command{Verb: Add}
+						c.Session.Size, c.Session.ID = g, measurement.SessionID(n)
+						l.Send(c)
+					}
+				})
+			}
+			senders.Wait()
+			select {
+			case <-finished:
+			case <-time.After(patience()):
+				t.Error("commands are missing")
+			}
+			l.Send(Command{Verb: Stop})
+			wantEnd(t, ended)
+		})
+	}
+}
+
+// Close and Wake must not meet: whoever sends does not know that the loop is ending.
+func TestSendWhileTheLoopEnds(t *testing.T) {
+	for _, i := range implementations() {
+		t.Run(i.name, func(t *testing.T) {
+			l, ended := start(t, i, &fakeHandler{})
+			var senders sync.WaitGroup
+			for range 4 {
+				senders.Go(func() {
+					for range 100 {
+						l.Send(Command{Verb: Add})
+					}
+					l.Send(Command{Verb: Stop})
+					l.Send(Command{Verb: Add})
+				})
+			}
+			wantEnd(t, ended)
+			senders.Wait()
+		})
+	}
+}
+
+func TestALoopThatNeverRanCanBeClosed(t *testing.T) {
+	h, p := &fakeHandler{}, &fakePoller{}
+	l := New(p, h, 0)
+	l.Close()
+	l.Send(Command{Verb: Add})
+	if h.closed != 1 || p.closed != 1 || p.woken != 0 {
+		t.Errorf("closed %d handlers, %d pollers and woke %d, want 1, 1, 0", h.closed, p.closed, p.woken)
+	}
+}
+
+func TestAPollersErrorEndsTheLoop(t *testing.T) {
+	h := &fakeHandler{}
+	p := &fakePoller{wait: func(clock.Mono, []Ready) (int, error) { return 0, errDone }}
+	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+	if h.closed != 1 || p.closed != 1 {
+		t.Errorf("closed %d handlers and %d pollers, want 1, 1", h.closed, p.closed)
+	}
+}
+
+func TestDrainedIsTrueOnceTheHandlerSaysSo(t *testing.T) {
+	var l *Loop
+	var done bool
+	turns := 0
+	h := &fakeHandler{drained: func() bool { return done }}
+	isDrained := func() bool {
+		select {
+		case <-l.Drained():
+			return true
+		default:
+			return false
+		}
+	}
+	p := &fakePoller{}
+	p.wait = func(clock.Mono, []Ready) (int, error) {
+		wantDrained := false
+		switch turns++; turns {
+		case 1: // done, but nobody asked
+			done = true
+		case 2:
+			done = false
+			l.Send(Command{Verb: Drain})
+		case 3, 4:
+		case 5:
+			done = true
+		case 6:
+			wantDrained = true
+			l.Send(Command{Verb: Drain}) // again
+		case 7:
+			wantDrained = true
+			l.Send(Command{Verb: Stop})
+		}
+		if got := isDrained(); got != wantDrained {
+			t.Errorf("turn %d: drained = %t, want %t", turns, got, wantDrained)
+		}
+		return 0, nil
+	}
+	l = New(p, h, 0)
+	if err := l.Run(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+}
+
+func TestNothingIsObeyedAfterStop(t *testing.T) {
+	var l *Loop
+	var verbs []Verb
+	h := &fakeHandler{command: func(c Command) { verbs = append(verbs, c.Verb) }}
+	p := &fakePoller{wait: func(clock.Mono, []Ready) (int, error) {
+		for _, v := range []Verb{Add, Remove, Stop, Add} {
+			l.Send(Command{Verb: v})
+		}
+		return 0, nil
+	}}
+	l = New(p, h, 0)
+	if err := l.Run(); err != nil {
+		t.Errorf("Run = %v, want nil", err)
+	}
+	if want := []Verb{Add, Remove}; !slices.Equal(verbs, want) {
+		t.Errorf("obeyed %v, want %v", verbs, want)
+	}
+}
+
+// A slot that comes while sockets are read goes before the next of them.
+func TestWhatIsDueGoesBeforeReads(t *testing.T) {
+	var order []string
+	slot := clock.Never
+	h := &fakeHandler{
+		due: func(now clock.Mono) clock.Mono {
+			if now >= slot {
+				order = append(order, "slot")
+				slot = clock.Never
+			}
+			return slot
+		},
+		ready: func(r Ready, limit int) {
+			order = append(order, "read")
+			for r.Token == 2 && clock.MonoNow() < slot {
+			}
+		},
+	}
+	turns := 0
+	p := &fakePoller{wait: func(_ clock.Mono, ready []Ready) (int, error) {
+		switch turns++; turns {
+		case 1: // so that Due tells the slot
+			slot = clock.MonoNow().Add(5 * time.Millisecond)
+			return 0, nil
+		case 2:
+			return copy(ready, []Ready{{Token: 1, Read: true}, {Token: 2, Read: true}, {Token: 3, Read: true}}), nil
+		}
+		return 0, errDone
+	}}
+	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+	if want := []string{"read", "read", "slot", "read"}; !slices.Equal(order, want) {
+		t.Errorf("order %v, want %v", order, want)
+	}
+}
+
+func TestReadsAreShortNearASlot(t *testing.T) {
+	tests := []struct {
+		name string
+		slot clock.Mono
+		want int
+	}{
+		{"no slot", clock.Never, wholeRead},
+		{"a slot in an hour", clock.MonoNow().Add(time.Hour), wholeRead},
+		{"a slot at any moment", clock.MonoNow().Add(nearSlot / 2), shortRead},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var limit int
+			h := &fakeHandler{
+				due:   func(clock.Mono) clock.Mono { return tt.slot },
+				ready: func(_ Ready, l int) { limit = l },
+			}
+			turns := 0
+			p := &fakePoller{wait: func(_ clock.Mono, ready []Ready) (int, error) {
+				if turns++; turns > 1 {
+					return 0, errDone
+				}
+				return copy(ready, []Ready{{Token: 1, Read: true}}), nil
+			}}
+			if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+				t.Errorf("Run = %v, want %v", err, errDone)
+			}
+			if limit != tt.want {
+				t.Errorf("limit %d, want %d", limit, tt.want)
+			}
+		})
+	}
+}
+
+func TestSpinWaitsShortOfTheSlotAndBurnsTheRest(t *testing.T) {
+	const spin = 2 * time.Millisecond
+	slot := clock.MonoNow().Add(20 * time.Millisecond)
+	var dues []clock.Mono
+	h := &fakeHandler{due: func(now clock.Mono) clock.Mono {
+		dues = append(dues, now)
+		return slot
+	}}
+	p := &fakePoller{wait: func(until clock.Mono, _ []Ready) (int, error) {
+		if want := slot.Add(-spin); until != want {
+			t.Errorf("Wait until %d, want %d", until, want)
+		}
+		if len(dues) == 2 {
+			return 0, errDone
+		}
+		for clock.MonoNow() < until {
+		}
+		return 0, nil
+	}}
+	if err := New(p, h, spin).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+	if len(dues) != 2 || dues[1] < slot {
+		t.Errorf("Due at %d, want the second time at %d or later", dues, slot)
+	}
+}

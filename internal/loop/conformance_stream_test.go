@@ -50,13 +50,12 @@ func (r *rig) connect(loopback netip.Addr) (dialed, accepted packetio.Stream) {
 	r.Helper()
 	l := r.listenTCP(loopback, listenToken)
 	dialed = r.dial(l.LocalAddr(), dialToken)
-	accepted = r.accept(l, acceptToken)
 	r.awaitWrite(dialToken)
 	if _, err := dialed.Handshake(); err != nil {
 		r.Fatalf("Handshake: %v", err)
 	}
 	dialed.WantWrite(false)
-	return dialed, accepted
+	return dialed, r.accept(l, acceptToken)
 }
 
 // peer makes a connection to a plain socket of the net package.
@@ -337,14 +336,17 @@ func TestListenerAcceptsManyConnections(t *testing.T) {
 		for i := range Token(many) {
 			r.dial(l.LocalAddr(), 1000+i).WantWrite(false)
 		}
+		var accepted []packetio.Stream
 		for i := range Token(many) {
-			s := r.accept(l, 2000+i)
-			if _, err := s.Write(payload(int(i), 8)); err != nil {
-				r.Fatal(err)
-			}
+			accepted = append(accepted, r.accept(l, 2000+i))
 		}
 		if _, err := r.Accept(l, acceptToken); !errors.Is(err, packetio.ErrWouldBlock) {
 			r.Errorf("Accept of nothing more: %v, want %v", err, packetio.ErrWouldBlock)
+		}
+		for i, s := range accepted {
+			if _, err := s.Write(payload(i, 8)); err != nil {
+				r.Fatal(err)
+			}
 		}
 		for answered := make(map[Token]bool); len(answered) < many; {
 			n, err := r.Wait(clock.MonoNow().Add(patience()), r.ready[:])

@@ -1,7 +1,9 @@
 package loop
 
 import (
+	"net"
 	"net/netip"
+	"strconv"
 	"testing"
 	"time"
 
@@ -124,4 +126,27 @@ func TestClosingAPollerTwiceIsOnce(t *testing.T) {
 			r.Errorf("second Close = %v, want nil", err)
 		}
 	})
+}
+
+func TestCanonicalSpellsAnAddressOneWay(t *testing.T) {
+	devices, err := net.Interfaces()
+	if err != nil || len(devices) == 0 {
+		t.Fatalf("network interfaces: %v, %v", devices, err)
+	}
+	name, number := devices[0].Name, strconv.Itoa(devices[0].Index)
+	tests := []struct{ name, a, b string }{
+		{"IPv4 in IPv6", "[::ffff:192.0.2.1]:80", "192.0.2.1:80"},
+		{"the zone of a global address", "[2001:db8::1%" + number + "]:80", "[2001:db8::1]:80"},
+		{"the name and the number of an interface", "[fe80::1%" + name + "]:80", "[fe80::1%" + number + "]:80"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			each(t, func(r *rig) {
+				a, b := r.Canonical(netip.MustParseAddrPort(tt.a)), r.Canonical(netip.MustParseAddrPort(tt.b))
+				if a != b || r.Canonical(a) != a {
+					r.Errorf("%s is spelled %v, but %s %v", tt.a, a, tt.b, b)
+				}
+			})
+		})
+	}
 }

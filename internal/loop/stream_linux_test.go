@@ -124,8 +124,9 @@ func TestResetLeavesNoTimeWait(t *testing.T) {
 			before := sockets(t, l.LocalAddr().Port(), timeWait) // of others who had this port
 			for range 20 {
 				s := r.dial(l.LocalAddr(), dialToken)
-				accepted := r.accept(l, acceptToken)
 				r.awaitWrite(dialToken)
+				s.WantWrite(false)
+				accepted := r.accept(l, acceptToken)
 				r.drop(s)
 				if err := r.readError(accepted, acceptToken); !errors.Is(err, unix.ECONNRESET) {
 					t.Errorf("the other end: %v, want %v", err, unix.ECONNRESET)

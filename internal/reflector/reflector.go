@@ -8,6 +8,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
@@ -41,10 +42,12 @@ type Reflector struct {
 	step      *clock.StepDetector
 	sockets   []*socket // UDP
 	listeners []packetio.Listener
-	peers     []*peer // TCP connections, by index; nil where one ended
-	freePeers []int
-	serial    uint32 // of the connection accepted last
+	peers     []*peer              // TCP connections, by index; nil where one ended
+	freePeers []*peer              // ended ones, to be used again
+	scanners  []*textproto.Scanner // of ended ones
+	serial    uint32               // of the connection accepted last
 	connected int
+	spare     spare
 	sessions  table
 	packets   []packetio.Packet
 	arrived   []arrival // of the packets that are answered, until they are published
@@ -59,6 +62,7 @@ func New(network loop.Network, c Config) (r *Reflector, missing packetio.Missing
 		sessions: newTable(c.MaxSessions), packets: make([]packetio.Packet, readBatch),
 		arrived: make([]arrival, 0, readBatch),
 	}
+	r.spare.keep()
 	for _, local := range c.UDP {
 		refused, err := r.listenUDP(local)
 		if err != nil && !c.Optional(local, err) {
@@ -131,6 +135,7 @@ func (r *Reflector) clean(now clock.Mono) {
 			r.hangUp(p)
 		}
 	}
+	r.spare.keep()
 }
 
 // Command implements loop.Handler; a reflector finds its sessions by itself.
@@ -152,4 +157,5 @@ func (r *Reflector) Close() {
 	for _, s := range r.sockets {
 		_ = s.conn.Close()
 	}
+	r.spare.release()
 }

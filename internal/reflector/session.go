@@ -11,6 +11,10 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
+// roomy is the share of the table (1/roomy) that must be free again before it is told anew that it is
+// full: with sessions that come and go it would be all the time.
+const roomy = 8
+
 // session is one flow of probes towards us: over UDP of one address and port, over TCP of one
 // connection, as long as its name and tags stay the same.
 type session struct {
@@ -31,7 +35,7 @@ type table struct {
 	udp  map[netip.AddrPort]*session
 	seed maphash.Seed
 	next measurement.SessionID
-	full bool // said so already
+	full bool // said so, and there has not been much room since
 }
 
 func newTable(limit int) table {
@@ -113,6 +117,8 @@ func (r *Reflector) end(x *session) {
 	}
 	x.open = false
 	r.sessions.free = append(r.sessions.free, x)
-	r.sessions.full = false
+	if len(r.sessions.free) > r.config.MaxSessions/roomy {
+		r.sessions.full = false
+	}
 	r.counters.Inc(selfstats.SessionsExpired)
 }

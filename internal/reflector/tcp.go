@@ -17,6 +17,8 @@ const (
 	readsAtOnce  = 4
 	// unread is how many octets of replies may wait for a peer to read them.
 	unread = 64 << 10
+	// keptScanners is how many scanners of closed connections are kept.
+	keptScanners = 16
 )
 
 // peer is one accepted TCP connection.
@@ -26,7 +28,7 @@ type peer struct {
 	serial  uint32
 	since   clock.Mono
 	session *session           // nil before the first probe
-	scanner *textproto.Scanner // nil before the first octet: most connections are connect probes
+	scanner *textproto.Scanner // nil before there is something to read
 	replies []byte             // yet to be written
 	waiting bool               // for room to write them
 }
@@ -42,13 +44,16 @@ func (p *peer) idle(now clock.Mono) bool {
 // accept takes the connections that wait.
 func (r *Reflector) accept(l packetio.Listener) {
 	for range acceptAtOnce {
-		index := r.freePeer()
+		p := r.freePeer()
 		r.serial++
-		stream, err := r.network.Accept(l, token(peerSocket, index, r.serial))
-		if errors.Is(err, packetio.ErrWouldBlock) {
+		stream, err := r.network.Accept(l, token(peerSocket, p.index, r.serial))
+		switch {
+		case errors.Is(err, packetio.ErrWouldBlock):
 			return
-		}
-		if err != nil { // out of descriptors, or the peer is gone already
+		case outOfDescriptors(err):
+			r.turnAway(l)
+			return
+		case err != nil: // the peer is gone already
 			r.counters.Inc(selfstats.ConnectionsFailed)
 			return
 		}
@@ -60,18 +65,20 @@ func (r *Reflector) accept(l packetio.Listener) {
 		}
 		r.connected++
 		r.freePeers = r.freePeers[:len(r.freePeers)-1]
-		r.peers[index] = &peer{stream: stream, index: index, serial: r.serial, since: clock.MonoNow()}
+		p.stream, p.serial, p.since = stream, r.serial, clock.MonoNow()
+		r.peers[p.index] = p
 	}
 }
 
 // freePeer finds a place in peers, making one if there is none. It is taken by shortening freePeers.
-func (r *Reflector) freePeer() int {
+func (r *Reflector) freePeer() *peer {
 	if n := len(r.freePeers); n > 0 {
 		return r.freePeers[n-1]
 	}
+	p := &peer{index: len(r.peers)}
 	r.peers = append(r.peers, nil)
-	r.freePeers = append(r.freePeers, len(r.peers)-1)
-	return len(r.peers) - 1
+	r.freePeers = append(r.freePeers, p)
+	return p
 }
 
 // hangUp closes a connection and forgets its session.
@@ -80,9 +87,30 @@ func (r *Reflector) hangUp(p *peer) {
 		r.end(p.session)
 	}
 	p.stream.Close()
+	r.giveScanner(p.scanner)
 	r.peers[p.index] = nil
-	r.freePeers = append(r.freePeers, p.index)
+	*p = peer{index: p.index}
+	r.freePeers = append(r.freePeers, p)
 	r.connected--
+}
+
+// takeScanner gives a connection its scanner, and giveScanner takes it back. Some are kept, so that a
+// connect probe, of which only the end is read, does not cost one.
+func (r *Reflector) takeScanner() *textproto.Scanner {
+	n := len(r.scanners)
+	if n == 0 {
+		return textproto.NewScanner(r.config.MaxSize)
+	}
+	s := r.scanners[n-1]
+	r.scanners = r.scanners[:n-1]
+	return s
+}
+
+func (r *Reflector) giveScanner(s *textproto.Scanner) {
+	if s != nil && len(r.scanners) < keptScanners {
+		s.Reset()
+		r.scanners = append(r.scanners, s)
+	}
 }
 
 // readyPeer reads probes and writes replies.
@@ -92,7 +120,7 @@ func (r *Reflector) readyPeer(p *peer, ready loop.Ready) {
 		return
 	}
 	if p.scanner == nil {
-		p.scanner = textproto.NewScanner(r.config.MaxSize)
+		p.scanner = r.takeScanner()
 	}
 	for i := 0; ready.Read && i < readsAtOnce; i++ {
 		if more := r.read(p); !more {
@@ -119,8 +147,8 @@ func (r *Reflector) read(p *peer) (more bool) {
 	}
 	p.scanner.Fed(n)
 	r.arrived = r.arrived[:0]
-	ok := r.scan(p, at, stamp) // what was good before a bad probe is answered all the same
-	ok = r.write(p) && ok
+	ok := r.scan(p, at, stamp)
+	ok = r.write(p) && ok // what was good before a bad probe is answered all the same
 	r.publishArrived()
 	if !ok {
 		r.hangUp(p)
@@ -144,18 +172,34 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 			r.counters.Inc(selfstats.ProbesMalformed)
 			continue
 		}
-		p.session = r.find(p.session, measurement.TCP, p.stream.Remote(), &m)
-		if p.session == nil {
+		x := r.find(p.session, measurement.TCP, p.stream.Remote(), &m)
+		if x == nil {
 			return false
 		}
-		if len(p.replies) > unread {
-			r.counters.Inc(selfstats.ReflectFailed)
+		p.session = x
+		if !r.makeRoom(p) {
 			return false
 		}
 		p.replies = textproto.AppendReply(p.replies, m, r.config.Name, int64(at))
 		r.counters.Inc(selfstats.ProbesReflected)
 		r.arrive(p.session, &m, at, stamp, now)
 	}
+}
+
+// makeRoom keeps the replies that wait to be written within bounds; false when the peer does not read
+// them.
+func (r *Reflector) makeRoom(p *peer) bool {
+	if len(p.replies) <= unread {
+		return true
+	}
+	if !r.write(p) {
+		return false
+	}
+	if len(p.replies) > unread {
+		r.counters.Inc(selfstats.ReflectFailed)
+		return false
+	}
+	return true
 }
 
 // write sends what is staged, as far as there is room; false when the connection can't go on.
@@ -166,6 +210,7 @@ func (r *Reflector) write(p *peer) bool {
 	n, err := p.stream.Write(p.replies)
 	if err != nil && !errors.Is(err, packetio.ErrWouldBlock) {
 		r.counters.Inc(selfstats.ReflectFailed)
+		p.replies = p.replies[:0]
 		return false
 	}
 	waited := p.waiting

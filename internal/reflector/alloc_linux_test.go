@@ -1,0 +1,76 @@
+package reflector
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+)
+
+// What anybody may send as often as he likes must not make garbage.
+func TestFloodsDoNotAllocate(t *testing.T) {
+	c := testConfig(loopback)
+	c.MaxSessions = 1
+	floods := map[string]struct {
+		data    []byte
+		counter selfstats.Counter
+	}{
+		"malformed":             {[]byte("hello"), selfstats.ProbesMalformed},
+		"malformed tags":        {request{name: "x", t1: oldest, tags: "['"}.bytes(), selfstats.ProbesMalformed},
+		"oversized":             {[]byte(strings.Repeat("x", 1471)), selfstats.ProbesOversized},
+		"sessions beyond limit": {request{name: "x", t1: oldest, tags: "['a']"}.bytes(), selfstats.SessionsRefused},
+	}
+	for name, flood := range floods {
+		t.Run(name, func(t *testing.T) {
+			r := newRig(t, epoll, c)
+			r.client().send(probe(1).bytes())
+			r.driveTo(selfstats.ProbesReflected, 1)
+			client := r.client()
+			allocs := testing.AllocsPerRun(100, func() {
+				client.send(flood.data)
+				seen := r.counters.Get(flood.counter)
+				for r.counters.Get(flood.counter) == seen {
+					r.once()
+				}
+			})
+			if allocs != 0 {
+				t.Errorf("%v allocations per datagram, want 0", allocs)
+			}
+		})
+	}
+}
+
+// Connections that only a handshake is measured of come and go as often as probes.
+func TestConnectProbesDoNotAllocate(t *testing.T) {
+	r := newRig(t, epoll, testConfig(loopback))
+	prober, err := epoll.open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = prober.Close() }()
+	allocs := testing.AllocsPerRun(100, func() {
+		s, err := prober.Dial(r.tcp, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		accepted := r.counters.Get(selfstats.ConnectionsAccepted)
+		for r.connected == 0 || r.counters.Get(selfstats.ConnectionsAccepted) == accepted {
+			r.once()
+		}
+		s.Reset()
+		for r.connected > 0 {
+			r.once()
+		}
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations per connection, want 0", allocs)
+	}
+}
+
+// once handles what is ready now.
+func (r *rig) once() {
+	n, _ := r.poller.Wait(0, r.ready[:])
+	for _, ready := range r.ready[:n] {
+		r.Ready(ready, readBatch)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package reflector
+
+func systemImplementations() []implementation { return nil }

@@ -36,19 +36,25 @@ func (s *Sender) answered(x *session, number uint64, r reply) {
 		return
 	}
 	s.counters.Inc(selfstats.ProbesAnswered)
-	s.heard(x)
+	s.heard(x, r.read)
 	if x.RTT {
 		s.publishRTT(x, &p, r)
 	}
 }
 
 // heard notes that the target answers.
-func (s *Sender) heard(x *session) {
+func (s *Sender) heard(x *session, now clock.Mono) {
 	x.lostRun = 0
-	if x.state != answering {
-		x.state, x.errno = answering, 0
+	if x.state != answering && x.steady(now) {
+		x.state, x.errno, x.changed = answering, 0, now
 		s.event(x, measurement.EventAnswering, 0)
 	}
+}
+
+// steady reports whether a session has been in its state for long enough to tell that trouble is over,
+// or is another one now.
+func (x *session) steady(now clock.Mono) bool {
+	return x.state == unknown || now.Sub(x.changed) >= calm
 }
 
 // expire settles probes whose timeout is over.
@@ -58,7 +64,7 @@ func (s *Sender) expire(x *session, now clock.Mono) {
 		if !ok {
 			return
 		}
-		s.lose(x, &p)
+		s.lose(x, &p, now)
 		if x.Transport == measurement.TCP && x.lostRun >= x.MaxLost {
 			s.disconnect(x, now, int64(syscall.ETIMEDOUT))
 		}
@@ -66,7 +72,7 @@ func (s *Sender) expire(x *session, now clock.Mono) {
 }
 
 // lose settles a probe as lost.
-func (s *Sender) lose(x *session, p *match.Probe) {
+func (s *Sender) lose(x *session, p *match.Probe, now clock.Mono) {
 	s.counters.Inc(selfstats.ProbesLost)
 	s.hangUp(x, p.Seq)
 	if x.RTT {
@@ -74,28 +80,29 @@ func (s *Sender) lose(x *session, p *match.Probe) {
 	}
 	x.lostRun++
 	// Of a TCP session its connection's events tell.
-	if x.lostRun == x.MaxLost && x.state != unreachable && x.Transport != measurement.TCP {
-		x.state = silent
+	if x.lostRun == x.MaxLost && x.state != silent && x.state != unreachable && x.Transport != measurement.TCP {
+		x.state, x.changed = silent, now
 		s.event(x, measurement.EventSilent, 0)
 	}
 }
 
 // bounced settles a probe that the network or the peer sent back with an error.
 func (s *Sender) bounced(x *session, number uint64, known bool, errno int64) {
+	now := clock.MonoNow()
 	s.counters.Inc(selfstats.Unreachable)
-	s.blocked(x, errno)
+	s.blocked(x, errno, now)
 	if !known {
 		return // its timeout will settle it
 	}
-	if p, ok := x.table.Unreachable(number, clock.MonoNow()); ok {
-		s.lose(x, &p)
+	if p, ok := x.table.Unreachable(number, now); ok {
+		s.lose(x, &p, now)
 	}
 }
 
 // blocked notes that the target can't be reached.
-func (s *Sender) blocked(x *session, errno int64) {
-	if x.state != unreachable || x.errno != errno {
-		x.state, x.errno = unreachable, errno
+func (s *Sender) blocked(x *session, errno int64, now clock.Mono) {
+	if x.state != unreachable || x.errno != errno && x.steady(now) {
+		x.state, x.errno, x.changed = unreachable, errno, now
 		s.event(x, measurement.EventUnreachable, errno)
 	}
 }

@@ -18,7 +18,9 @@ const (
 	coalesce = 20 * time.Microsecond
 	// housekeeping is how often timeouts, and connections to be made, are looked after.
 	housekeeping = 100 * time.Millisecond
-	// calm is how long the system must have refused nothing before we say that sending works again.
+	// calm is how long the system must have refused nothing before we say that sending works again, and
+	// how long trouble with a target lasts at least in what we say: one that answers every other probe
+	// must not fill the log.
 	calm = time.Second
 )
 
@@ -42,6 +44,7 @@ type Sender struct {
 	notices  []packetio.Notice
 	step     *clock.StepDetector
 	cleaning clock.Mono // when housekeeping is due
+	halted   bool       // it was put off once
 	draining bool
 }
 
@@ -79,10 +82,19 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 		s.flush(l)
 	}
 	if now >= s.cleaning {
-		s.cleaning = now.Add(housekeeping)
-		s.clean(now)
+		s.keepHouse(now)
 	}
 	return min(s.queue.Next(), s.cleaning)
+}
+
+// keepHouse cleans, unless the thread was not running when it should have: then replies that came in
+// time may wait to be read, and are read first.
+func (s *Sender) keepHouse(now clock.Mono) {
+	s.halted = !s.halted && now.Sub(s.cleaning) > housekeeping
+	s.cleaning = now.Add(housekeeping)
+	if !s.halted {
+		s.clean(now)
+	}
 }
 
 // send sends a session's probe of the slot at the time at, or counts why not.
@@ -143,12 +155,11 @@ func (s *Sender) Ready(r loop.Ready, limit int) {
 		return
 	}
 	x := s.sessions[index]
-	if x == nil {
-		return // removed since the event
-	}
-	if kind == tcpSocket {
+	switch {
+	case x == nil: // removed since the event
+	case kind == tcpSocket && x.Transport == measurement.TCP:
 		s.readyTCP(x, serial, r)
-	} else {
+	case kind == connectSocket && x.Transport == measurement.TCPConnect:
 		s.readyConnect(x, serial)
 	}
 }

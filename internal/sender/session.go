@@ -26,9 +26,10 @@ type session struct {
 	dials    []packetio.Stream   // TCPConnect: connections under way, by seq modulo the length
 
 	state     state
-	errno     int64 // in state unreachable
-	lostRun   int   // consecutive losses
-	refused   int64 // errno with which the system refuses our probes; 0 = it does not
+	changed   clock.Mono // since when in this state
+	errno     int64      // in state unreachable
+	lostRun   int        // consecutive losses
+	refused   int64      // errno with which the system refuses our probes; 0 = it does not
 	refusedAt clock.Mono
 }
 
@@ -61,7 +62,19 @@ func split(t loop.Token) (kind, index int, serial uint32) {
 // add starts probing a session.
 func (s *Sender) add(d measurement.Session) {
 	d.Remote = s.network.Canonical(d.Remote)
-	x := &session{Session: d, index: s.freeIndex()}
+	x := newSession(s.freeIndex(), d)
+	s.sessions[x.index] = x
+	if err := s.open(x); err != nil {
+		s.event(x, measurement.EventSendFailed, errnoOf(err))
+		s.sessions[x.index] = nil
+		return
+	}
+	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, clock.MonoNow())
+}
+
+// newSession makes a session without its sockets.
+func newSession(index int, d measurement.Session) *session {
+	x := &session{Session: d, index: index}
 	numbers := uint64(textproto.Numbers)
 	switch d.Transport {
 	case measurement.UDP:
@@ -75,13 +88,7 @@ func (s *Sender) add(d measurement.Session) {
 		Numbers: numbers, Timeout: d.Timeout, Interval: d.Interval, Slack: 2 * housekeeping,
 		InOrder: d.Transport == measurement.TCP, Hold: d.RTT,
 	})
-	s.sessions[x.index] = x
-	if err := s.open(x); err != nil {
-		s.event(x, measurement.EventSendFailed, errnoOf(err))
-		s.sessions[x.index] = nil
-		return
-	}
-	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, clock.MonoNow())
+	return x
 }
 
 // open makes what a session of its transport needs.

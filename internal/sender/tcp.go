@@ -61,16 +61,16 @@ func (s *Sender) keepConnected(x *session, now clock.Mono) {
 // sendTCP sends a probe over the connection.
 func (s *Sender) sendTCP(x *session, slot clock.Mono) {
 	c := &x.tcp
+	wall, mono := clock.Now()
 	switch {
 	case !c.up:
 		s.counters.Inc(selfstats.SkippedDisconnected)
 		return
 	case len(c.pending) > 0:
-		s.counters.Inc(selfstats.SkippedBacklog)
+		s.holdBack(x, mono)
 		return
 	}
 	_, number := x.table.Next()
-	wall, mono := clock.Now()
 	message := x.template.Message(number, int64(wall))
 	if message == nil {
 		s.refuse(x, errClockUnset)
@@ -79,9 +79,9 @@ func (s *Sender) sendTCP(x *session, slot clock.Mono) {
 	n, err := c.stream.Write(message)
 	switch {
 	case errors.Is(err, packetio.ErrWouldBlock):
-		s.counters.Inc(selfstats.SkippedBacklog)
-	case err != nil:
-		s.refuse(x, err)
+		s.holdBack(x, mono)
+	case err != nil: // the connection broke, and we have not read so yet
+		s.counters.Inc(selfstats.SkippedDisconnected)
 		s.disconnect(x, mono, errnoOf(err))
 	default:
 		s.sent(x, slot, mono, wall)
@@ -89,6 +89,19 @@ func (s *Sender) sendTCP(x *session, slot clock.Mono) {
 		if len(c.pending) > 0 {
 			c.stream.WantWrite(true)
 		}
+	}
+}
+
+// holdBack counts a slot for which the connection has no room. Once all probes on their way are lost,
+// it counts as one more of them: there may be room for fewer than MaxLost.
+func (s *Sender) holdBack(x *session, now clock.Mono) {
+	s.counters.Inc(selfstats.SkippedBacklog)
+	if x.table.Outstanding() > 0 {
+		return
+	}
+	x.lostRun++
+	if x.lostRun >= x.MaxLost {
+		s.disconnect(x, now, int64(syscall.ETIMEDOUT))
 	}
 }
 
@@ -195,14 +208,14 @@ func (s *Sender) disconnect(x *session, now clock.Mono, errno int64) {
 		x.state, x.errno = unknown, 0
 	} else {
 		s.counters.Inc(selfstats.Unreachable)
-		s.blocked(x, errno)
+		s.blocked(x, errno, now)
 	}
 	for {
 		p, ok := x.table.Abandon()
 		if !ok {
 			break
 		}
-		s.lose(x, &p)
+		s.lose(x, &p, now)
 	}
 	x.lostRun = 0
 }

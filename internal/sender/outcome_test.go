@@ -1,0 +1,66 @@
+package sender
+
+import (
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/match"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/ring"
+)
+
+// A target behind a filter that refuses every other probe, or a path on which routers disagree why,
+// changes state all the time.
+func TestFlappingTargetIsToldSeldom(t *testing.T) {
+	const probes, interval = 10_000, time.Millisecond
+	ups := map[string]func(s *Sender, x *session, i int, now clock.Mono){
+		"between answering and unreachable": func(s *Sender, x *session, i int, now clock.Mono) {
+			if i%2 == 0 {
+				s.heard(x, now)
+			} else {
+				s.blocked(x, int64(syscall.ECONNREFUSED), now)
+			}
+		},
+		"between two reasons": func(s *Sender, x *session, i int, now clock.Mono) {
+			s.blocked(x, int64(syscall.ENETUNREACH)+int64(i%2), now)
+		},
+		"between answering and silent": func(s *Sender, x *session, i int, now clock.Mono) {
+			if i%2 == 0 {
+				s.heard(x, now)
+			} else {
+				s.lose(x, &match.Probe{}, now)
+			}
+		},
+	}
+	for name, step := range ups {
+		t.Run(name, func(t *testing.T) {
+			buffer, err := ring.New(1 << 14)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s := &Sender{config: Config{Ring: buffer}, counters: new(selfstats.Block)}
+			d := sessionTo(1, measurement.UDP, anyPort)
+			d.MaxLost, d.RTT = 1, false
+			x := newSession(0, d)
+			for i := range probes {
+				step(s, x, i, clock.Mono(time.Hour+time.Duration(i)*interval))
+			}
+			seconds := int(probes * interval / time.Second)
+			if n := buffer.Len(); n < 2 || n > 2*(seconds+1) {
+				t.Errorf("%d events in %d seconds, want 2 a second at most", n, seconds)
+			}
+		})
+	}
+}
+
+func TestProbesAreNotSentWithAClockThatWasNeverSet(t *testing.T) {
+	const never = 1_000_000 // nanoseconds since 1970
+	d := sessionTo(1, measurement.UDP, anyPort)
+	x := newSession(0, d)
+	if m := x.template.Message(0, never); m != nil {
+		t.Errorf("Message at %d = %q, want none", never, m)
+	}
+}

@@ -1,0 +1,5 @@
+//go:build !linux
+
+package sender
+
+func systemImplementations() []implementation { return nil }

@@ -47,7 +47,7 @@ func TestMeasurementSurvivesALinkThatGoesDown(t *testing.T) {
 			a.waitPoints(20, "udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency")
 
 			link.Down(t)
-			a.waitLogged(1, "sending to target \"b\" (udp")
+			a.waitLogged(1, "sending to target \"b\" (udp) fails")
 			a.waitLogged(1, "tcp connection to \"b\" is down") // after ten losses
 			link.Up(t)
 
@@ -71,7 +71,7 @@ func TestMeasurementSurvivesALinkThatGoesDown(t *testing.T) {
 				t.Errorf("%d of %d probes reached the receiver over UDP, but only %d are lost", inTime, sentUDP, lost)
 			}
 			for _, line := range []string{
-				"sending to target \"b\" (udp", "sending to target \"b\" (tcp-connect", "tcp connection to \"b\" is down",
+				"sending to target \"b\" (udp) fails", "sending to target \"b\" (tcp-connect) fails", "tcp connection to \"b\" is down",
 			} {
 				wantLogged(t, outA, map[string]int{line: 1})
 			}

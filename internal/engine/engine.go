@@ -54,10 +54,16 @@ type Config struct {
 // Engine is the running loops.
 type Engine struct {
 	config Config
+	open   func(Mode) (loop.Poller, error)
 	send   *worker
 	answer *worker
 	failed chan error
 	mode   Mode
+	noIPv6 bool // has been noted
+
+	running sync.Mutex // held by Start and Stop
+	started bool
+	stopped bool
 
 	mu     sync.Mutex
 	warned map[measurement.SessionID]bool
@@ -73,10 +79,13 @@ type worker struct {
 	done     chan struct{}
 }
 
+// loops is how many loops an Engine has.
+const loops = 2
+
 // New opens all sockets, so that a port in use is known before anything runs. The caller must Start
-// the Engine.
+// or Stop the Engine.
 func New(c Config) (*Engine, error) {
-	e := &Engine{config: c, failed: make(chan error, 2), warned: map[measurement.SessionID]bool{}}
+	e := &Engine{config: c, open: newPoller, failed: make(chan error, loops), warned: map[measurement.SessionID]bool{}}
 	sendPoller, answerPoller, err := e.pollers()
 	if err != nil {
 		return nil, err
@@ -96,11 +105,11 @@ func New(c Config) (*Engine, error) {
 // pollers makes one poller for each loop, of the kind that the mode asks for.
 func (e *Engine) pollers() (send, answer loop.Poller, err error) {
 	make2 := func(mode Mode) (loop.Poller, loop.Poller, error) {
-		first, err := newPoller(mode)
+		first, err := e.open(mode)
 		if err != nil {
 			return nil, nil, err
 		}
-		second, err := newPoller(mode)
+		second, err := e.open(mode)
 		if err != nil {
 			return nil, nil, errors.Join(err, first.Close())
 		}
@@ -170,7 +179,8 @@ func (e *Engine) newReflector(p loop.Poller, w *worker) (loop.Handler, packetio.
 func (e *Engine) optional(local netip.AddrPort, err error) bool {
 	ok := !e.config.Address.IsValid() && local.Addr().Is6() &&
 		(errors.Is(err, syscall.EAFNOSUPPORT) || errors.Is(err, syscall.EADDRNOTAVAIL))
-	if ok {
+	if ok && !e.noIPv6 {
+		e.noIPv6 = true
 		e.config.Note(fmt.Sprintf("no IPv6 on this host (%v): answering over IPv4 only", err))
 	}
 	return ok
@@ -187,10 +197,16 @@ func (e *Engine) noteMissing(name string, missing packetio.Missing) {
 	}
 }
 
-// Start runs the loops. It gives the Go runtime a P more for each of them, so that a loop that wakes
-// up never waits for one: this changes GOMAXPROCS of the process.
+// Start runs the loops, once. It gives the Go runtime a P more for each of them, so that a loop that
+// wakes up never waits for one: this changes GOMAXPROCS of the process, until Stop.
 func (e *Engine) Start() {
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 2)
+	e.running.Lock()
+	defer e.running.Unlock()
+	if e.started || e.stopped {
+		return
+	}
+	e.started = true
+	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + loops)
 	for _, w := range []*worker{e.send, e.answer} {
 		go e.run(w)
 	}
@@ -259,12 +275,25 @@ func (e *Engine) Drain() <-chan struct{} {
 	return e.send.loop.Drained()
 }
 
-// Stop ends the loops and closes their sockets, and waits for both. Samples stay in the rings.
+// Stop ends the loops and closes their sockets, and waits for both. Samples stay in the rings. It may
+// be called again, from any goroutine, and without Start.
 func (e *Engine) Stop() {
+	e.running.Lock()
+	defer e.running.Unlock()
+	if e.stopped {
+		return
+	}
+	e.stopped = true
+	if !e.started {
+		e.send.loop.Close()
+		e.answer.loop.Close()
+		return
+	}
 	e.send.stop()
 	e.answer.stop()
 	<-e.send.done
 	<-e.answer.done
+	runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)-loops))
 }
 
 func (w *worker) stop() { w.loop.Send(loop.Command{Verb: loop.Stop}) }

@@ -13,8 +13,10 @@ FUZZTIME ?= 10s
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
 
-run: build ## build, then measure this host against itself on loopback until Ctrl-C
-	@./$(BIN) -c scripts/first-run.toml
+run: ## build, then measure this host against itself on loopback until Ctrl-C
+	@echo 'building ./$(BIN) ...' >&2
+	@$(MAKE) --no-print-directory build
+	@exec ./$(BIN) -c scripts/first-run.toml
 
 build: ## build ./latency-monitor, one static binary
 	@CGO_ENABLED=0 go build -buildvcs=false -trimpath \

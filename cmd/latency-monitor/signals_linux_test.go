@@ -144,7 +144,7 @@ func TestReaderThatLeavesEndsTheDaemonQuietly(t *testing.T) {
 func TestReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T) {
 	_, write := pipe(t)
 	conn, port := listenUDP(t)
-	config := probePeer(t, port, 1, 1) // shows that probes are sent
+	config := probePeer(t, port, 1, 1)                        // shows that probes are sent
 	for _, busy := range []string{"127.0.0.1", "127.0.0.2"} { // fills the queue of the output
 		config += fmt.Sprintf("[[targets]]\nhost = %q\ntype = \"udp\"\ninterval = 0.2\n", busy)
 	}

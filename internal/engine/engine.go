@@ -90,6 +90,7 @@ func New(c Config) (*Engine, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.noteIgnored()
 	e.send, err = e.newWorker("sender", sendPoller, 0, e.newSender)
 	if err != nil {
 		return nil, errors.Join(err, answerPoller.Close())
@@ -125,6 +126,13 @@ func (e *Engine) pollers() (send, answer loop.Poller, err error) {
 		return make2(Portable)
 	}
 	return send, answer, err
+}
+
+// noteIgnored tells what was asked for that the mode does not have.
+func (e *Engine) noteIgnored() {
+	if e.mode == Portable && (e.config.Priority > 0 || len(e.config.CPUs) > 0) {
+		e.config.Note("the portable engine has no realtime_priority and no cpus: going on without")
+	}
 }
 
 // newWorker makes a loop around the handler that newHandler makes.

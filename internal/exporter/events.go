@@ -113,7 +113,7 @@ func (e Event) String() string {
 		return e.connection() + " is up"
 	case measurement.EventDisconnected:
 		if e.Detail == 0 {
-			return e.connection() + " is down: closed by the peer, or given up for lost probes"
+			return e.connection() + " is down: closed by the peer"
 		}
 		return withReason(e.connection()+" is down", e.Detail)
 	case measurement.EventSendFailed:

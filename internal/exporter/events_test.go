@@ -28,7 +28,7 @@ func TestEventsAreLoggedInWords(t *testing.T) {
 		{1, measurement.EventUnreachable, 0, `warn target "foo" (udp 10.0.0.2:8001) is unreachable`},
 		{2, measurement.EventConnected, 0, `info tcp connection to "bar" is up`},
 		{2, measurement.EventDisconnected, refused, `warn tcp connection to "bar" is down: ` + reason},
-		{2, measurement.EventDisconnected, 0, `warn tcp connection to "bar" is down: closed by the peer, or given up for lost probes`},
+		{2, measurement.EventDisconnected, 0, `warn tcp connection to "bar" is down: closed by the peer`},
 		{2, measurement.EventSilent, 0, `warn target "bar" (tcp) does not answer`},
 		{1, measurement.EventSendFailed, refused, `warn sending to target "foo" (udp 10.0.0.2:8001) fails: ` + reason},
 		{1, measurement.EventSendWorks, 0, `info sending to target "foo" (udp 10.0.0.2:8001) works again`},

@@ -46,7 +46,7 @@ func (s *Sender) readyConnect(x *session, serial uint32) {
 	s.hangUp(x, p.Seq)
 	x.table.Match(uint64(serial), now)
 	s.counters.Inc(selfstats.ProbesAnswered)
-	s.heard(x, now)
+	s.heard(x, p.Seq, now)
 	// The kernel measures without our wake-up in between. But when a SYN had to be sent again, it
 	// measures from the last one, which hides the wait.
 	if handshake.RTT > 0 && handshake.Retransmits == 0 {

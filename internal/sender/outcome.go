@@ -36,15 +36,16 @@ func (s *Sender) answered(x *session, number uint64, r reply) {
 		return
 	}
 	s.counters.Inc(selfstats.ProbesAnswered)
-	s.heard(x, r.read)
+	s.heard(x, p.Seq, r.read)
 	if x.RTT {
 		s.publishRTT(x, &p, r)
 	}
 }
 
-// heard notes that the target answers.
-func (s *Sender) heard(x *session, now clock.Mono) {
+// heard notes that the target answered probe seq.
+func (s *Sender) heard(x *session, seq uint64, now clock.Mono) {
 	x.lostRun = 0
+	x.answered = max(x.answered, seq+1)
 	if x.state != answering && x.steady(now) {
 		x.state, x.errno, x.changed = answering, 0, now
 		s.event(x, measurement.EventAnswering, 0)
@@ -77,6 +78,9 @@ func (s *Sender) lose(x *session, p *match.Probe, now clock.Mono) {
 	s.hangUp(x, p.Seq)
 	if x.RTT {
 		s.publishLoss(x, p)
+	}
+	if p.Seq < x.answered {
+		return // of an outage that is over: later probes were answered
 	}
 	x.lostRun++
 	// Of a TCP session its connection's events tell.

@@ -19,7 +19,7 @@ func TestFlappingTargetIsToldSeldom(t *testing.T) {
 	ups := map[string]func(s *Sender, x *session, i int, now clock.Mono){
 		"between answering and unreachable": func(s *Sender, x *session, i int, now clock.Mono) {
 			if i%2 == 0 {
-				s.heard(x, now)
+				s.heard(x, uint64(i), now)
 			} else {
 				s.blocked(x, int64(syscall.ECONNREFUSED), now)
 			}
@@ -29,9 +29,9 @@ func TestFlappingTargetIsToldSeldom(t *testing.T) {
 		},
 		"between answering and silent": func(s *Sender, x *session, i int, now clock.Mono) {
 			if i%2 == 0 {
-				s.heard(x, now)
+				s.heard(x, uint64(i), now)
 			} else {
-				s.lose(x, &match.Probe{}, now)
+				s.lose(x, &match.Probe{Seq: uint64(i)}, now)
 			}
 		},
 	}
@@ -53,6 +53,32 @@ func TestFlappingTargetIsToldSeldom(t *testing.T) {
 				t.Errorf("%d events in %d seconds, want 2 a second at most", n, seconds)
 			}
 		})
+	}
+}
+
+// Losses are settled a timeout later than answers.
+func TestLossesOfAnOutageThatIsOverDoNotMakeTheTargetSilent(t *testing.T) {
+	buffer, err := ring.New(1 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Sender{config: Config{Ring: buffer}, counters: new(selfstats.Block)}
+	d := sessionTo(1, measurement.UDP, anyPort)
+	d.MaxLost, d.RTT = 3, false
+	x := newSession(0, d)
+	now := clock.Mono(time.Hour)
+	s.heard(x, 100, now)
+	for seq := range uint64(100) {
+		s.lose(x, &match.Probe{Seq: seq}, now.Add(calm))
+	}
+	if x.state != answering {
+		t.Errorf("state %v after losses before the last answer, want %v", x.state, answering)
+	}
+	for seq := uint64(101); seq < 104; seq++ {
+		s.lose(x, &match.Probe{Seq: seq}, now.Add(calm))
+	}
+	if x.state != silent {
+		t.Errorf("state %v after three losses in a row, want %v", x.state, silent)
 	}
 }
 

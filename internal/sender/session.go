@@ -28,7 +28,8 @@ type session struct {
 	state     state
 	changed   clock.Mono // since when in this state
 	errno     int64      // in state unreachable
-	lostRun   int        // consecutive losses
+	answered  uint64     // all seqs answered so far are below
+	lostRun   int        // consecutive losses since then
 	refused   int64      // errno with which the system refuses our probes; 0 = it does not
 	refusedAt clock.Mono
 }

@@ -178,7 +178,7 @@ func (s *Sender) readTCP(x *session) (more bool) {
 		m, ok, err := c.scanner.Next()
 		if err != nil {
 			s.counters.Inc(selfstats.RepliesMalformed)
-			s.disconnect(x, now, 0)
+			s.disconnect(x, now, int64(syscall.EBADMSG))
 			return false
 		}
 		if !ok {

@@ -91,8 +91,8 @@ func TestTCPGarbageEndsTheConnectionAndAnotherIsMade(t *testing.T) {
 		conn := peer.accept()
 		conn.receive(s.Size)
 		conn.send([]byte("HTTP/1.1 400 Bad Request\r\n"))
-		if detail := r.event(measurement.EventDisconnected); detail != 0 {
-			r.Errorf("disconnected: %v, want no error number", syscall.Errno(detail))
+		if detail := r.event(measurement.EventDisconnected); detail != int64(syscall.EBADMSG) {
+			r.Errorf("disconnected: %v, want %v", syscall.Errno(detail), syscall.EBADMSG)
 		}
 		r.counts(selfstats.RepliesMalformed, 1)
 		if got := r.metric(measurement.TCPLoss); got.Seq != 0 {

@@ -11,7 +11,7 @@ const (
 	EventSilent                        // MaxLost probes in a row were lost
 	EventUnreachable                   // errno: an ICMP error or a refused connection
 	EventConnected                     // the established TCP connection is up
-	EventDisconnected                  // errno, or 0: closed by the peer or after MaxLost losses
+	EventDisconnected                  // errno (ETIMEDOUT after MaxLost losses, EBADMSG for what is no reply), or 0: closed by the peer
 	EventSendFailed                    // errno: the system refused to send a probe
 	EventSendWorks                     // sending works again
 	EventSessionsFull                  // the reflector refuses new sessions; detail = the limit

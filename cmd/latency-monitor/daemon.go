@@ -31,7 +31,10 @@ func (d *daemon) run() int {
 	// A write to a closed pipe must come back as an error instead of ending the program.
 	signal.Ignore(syscall.SIGPIPE)
 	signals := make(chan os.Signal, 2)
-	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
+		signal.Notify(signals, syscall.SIGHUP)
+	}
 
 	resolving := start(d.resolve)
 	exporting := start(d.exporter.Run)

@@ -41,11 +41,7 @@ func checkBackends(wanted []config.Backend) error {
 }
 
 // assemble wires the parts, in the order in which a sample meets them: engine, exporter, backends.
-func assemble(c config.Config, log zerolog.Logger, stdout io.Writer) (*daemon, error) {
-	targets, err := sessions(c)
-	if err != nil {
-		return nil, err
-	}
+func assemble(c config.Config, targets []resolver.Target, log zerolog.Logger, stdout io.Writer) (*daemon, error) {
 	e, err := engine.New(engineConfig(c, log))
 	if err != nil {
 		return nil, err

@@ -37,6 +37,9 @@ func runTests(m *testing.M) (status int, err error) {
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(buildDir)) }()
+	if err := os.Chmod(buildDir, 0o755); err != nil { // other users may run the program
+		return 0, err
+	}
 	return m.Run(), nil
 }
 
@@ -80,18 +83,45 @@ type result struct {
 	stdout, stderr string
 }
 
-// runToEnd runs the program in an empty directory until it ends by itself.
-func runToEnd(t *testing.T, args ...string) result {
+// runToEnd runs the program until it ends by itself, in a directory that has nothing but a latency.toml
+// with the text, if that is not empty.
+func runToEnd(t *testing.T, config string, args ...string) result {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience())
 	defer cancel()
-	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, program(t), args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr = t.TempDir(), &stdout, &stderr
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) || ctx.Err() != nil {
-		t.Fatalf("latency-monitor %q: %v; standard error:\n%s", args, errors.Join(err, ctx.Err()), &stderr)
+	cmd.Dir = t.TempDir()
+	if config != "" {
+		if err := os.WriteFile(filepath.Join(cmd.Dir, "latency.toml"), []byte(config), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return resultOf(t, cmd, cmd.Run)
+}
+
+// resultOf runs a command by the function, which is cmd.Run or does that somewhere else.
+func resultOf(t *testing.T, cmd *exec.Cmd, run func() error) result {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	err := run()
+	if exit := new(exec.ExitError); err != nil && (!errors.As(err, &exit) || exit.ExitCode() < 0) {
+		t.Fatalf("%q: %v; standard error:\n%s", cmd.Args, err, &stderr)
 	}
 	return result{cmd.ProcessState.ExitCode(), stdout.String(), stderr.String()}
+}
+
+// checkRefused checks that the program ended with the status, one line on standard error, and nothing
+// on standard output.
+func (r result) checkRefused(t *testing.T, status int, line string) {
+	t.Helper()
+	if r.status != status {
+		t.Errorf("exit status %d, want %d", r.status, status)
+	}
+	if want := "latency-monitor: " + line + "\n"; r.stderr != want {
+		t.Errorf("standard error:\n got %q\nwant %q", r.stderr, want)
+	}
+	if r.stdout != "" {
+		t.Errorf("standard output %q, want nothing", r.stdout)
+	}
 }

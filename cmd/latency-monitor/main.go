@@ -46,6 +46,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	targets, err := sessions(c)
+	if err != nil {
+		return fail(exitUsage, err)
+	}
 	unavailable := checkBackends(c.Backends)
 	if o.checkConfig {
 		if unavailable != nil {
@@ -64,7 +68,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(exitFailure, err)
 	}
 	defer closeLog()
-	d, err := assemble(c, log, stdout)
+	d, err := assemble(c, targets, log, stdout)
 	if err != nil {
 		return fail(exitFailure, err)
 	}

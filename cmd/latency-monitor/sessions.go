@@ -13,7 +13,8 @@ import (
 )
 
 // sessions makes the sessions of all targets: per target up to one over UDP, one over an established
-// TCP connection, and one of TCP handshakes. Those of the same interval share it evenly.
+// TCP connection, and one of TCP handshakes. Those of the same interval share it evenly. The error,
+// one line, is of a target whose messages can't be sent as it is configured.
 func sessions(c config.Config) ([]resolver.Target, error) {
 	var targets []resolver.Target
 	var all []*measurement.Session
@@ -22,9 +23,8 @@ func sessions(c config.Config) ([]resolver.Target, error) {
 		for _, transport := range transports(t) {
 			s := describe(c, t, transport)
 			s.ID = measurement.SessionID(len(all) + len(host.Sessions) + 1)
-			if header := headerSize(s); transport != measurement.TCPConnect && header > c.MaxSize {
-				return nil, fmt.Errorf("target %q: name and tags make messages of %d octets: must be at most max_size = %d",
-					t.Name(), header, c.MaxSize)
+			if err := checkMessage(s, c.MaxSize); err != nil {
+				return nil, fmt.Errorf("%s: target %q: %w", c.File, t.Name(), err)
 			}
 			host.Sessions = append(host.Sessions, s)
 		}
@@ -64,9 +64,21 @@ func describe(c config.Config, t config.Target, transport measurement.Transport)
 	}
 }
 
-func headerSize(s measurement.Session) int {
+// checkMessage holds a session's messages, without their padding, against the limits of the protocol
+// and ours.
+func checkMessage(s measurement.Session, maxSize int) error {
 	const fixed = len("100|") + len("|1795375380625056238|") + len("|")
-	return fixed + len(s.Source) + len(textproto.AppendTags(nil, s.Tags))
+	tags := len(textproto.AppendTags(nil, s.Tags))
+	header := fixed + len(s.Source) + tags
+	switch {
+	case s.Transport == measurement.TCPConnect: // has no messages
+		return nil
+	case tags > textproto.MaxTags:
+		return fmt.Errorf("tags of %d octets as the protocol writes them: must be at most %d", tags, textproto.MaxTags)
+	case header > maxSize:
+		return fmt.Errorf("name and tags make messages of %d octets: must be at most max_size = %d", header, maxSize)
+	}
+	return nil
 }
 
 // spread gives each session its phase.

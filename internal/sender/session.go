@@ -140,8 +140,8 @@ func (s *Sender) remove(id measurement.SessionID) {
 
 // errnoOf is the system error number behind err; EIO when there is none.
 func errnoOf(err error) int64 {
-	var errno syscall.Errno
-	if errors.As(err, &errno) {
+	// errors.As would allocate, and refused probes come as often as others.
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
 		return int64(errno)
 	}
 	return int64(syscall.EIO)

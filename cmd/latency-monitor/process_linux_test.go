@@ -89,22 +89,31 @@ func (o *output) values(metric string, tags ...string) []int64 {
 	return values
 }
 
-// start starts a daemon, which is killed at the end of the test at the latest, and waits until its
-// sockets are open.
+// start starts a daemon and waits until its sockets are open.
 func start(t *testing.T, s spec) *process {
+	t.Helper()
+	p := launch(t, s)
+	p.wait("the log line that says it started", func(o *output) bool { return o.logged(" started ") > 0 })
+	return p
+}
+
+// launch starts a daemon, which is killed at the end of the test at the latest.
+func launch(t *testing.T, s spec) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), s.name+".toml")
 	if err := os.WriteFile(file, []byte(s.config), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{"-c", file, "-n", s.name}, s.args...)
-	p := &process{
-		t: t, name: s.name, cmd: s.on.Command(context.Background(), program(t), args...),
-		ended: make(chan struct{}), out: output{counts: map[string]int{}},
-	}
+	return launchCommand(t, s.name, s.on.Command(context.Background(), program(t), args...), s.stdout)
+}
+
+// launchCommand is launch for a command that is not made of a spec.
+func launchCommand(t *testing.T, name string, cmd *exec.Cmd, stdout *os.File) *process {
+	t.Helper()
+	p := &process{t: t, name: name, cmd: cmd, ended: make(chan struct{}), out: output{counts: map[string]int{}}}
 	p.changed = sync.NewCond(&p.mu)
-	p.run(s.stdout)
-	p.wait("the log line that says it started", func(o *output) bool { return o.logged(" started ") > 0 })
+	p.run(stdout)
 	return p
 }
 
@@ -163,7 +172,10 @@ func (p *process) update(change func()) {
 var referenceShape = regexp.MustCompile(
 	`^\{"metric": "(udp\.wan\.(owd|rtt|loss)|tcp\.wan\.(owd|rtt|latency|loss))", ` +
 		`"points": \[\[[1-9][0-9]{18}, -?[0-9]+\]\], ` +
-		`"tags": \["source:[^"]+", "target:[^"]+"(, "[^"]+")*\]\}$`)
+		`"tags": \["source:` + jsonText + `", "target:` + jsonText + `"(, "` + jsonText + `")*\]\}$`)
+
+// jsonText is some text within a JSON string.
+const jsonText = `([^"\\]|\\["\\/bfnrtu])+`
 
 func (o *output) takePoint(line string) {
 	point, err := exportertest.ParseLine([]byte(line))

@@ -1,14 +1,13 @@
 package schedule
 
-import (
-	"container/heap"
-
-	"github.com/latency-monitor/latency-monitor/internal/clock"
-)
+import "github.com/latency-monitor/latency-monitor/internal/clock"
 
 // Queue orders the next slots of many sessions. Not safe for concurrent use.
+//
+// It is a binary heap, the earliest slot at its root. That of the standard library would call Less and
+// Swap through an interface, several times for every probe.
 type Queue struct {
-	slots slotHeap
+	slots []Slot // slots[i] is not after slots[2i+1] and slots[2i+2]
 }
 
 // Slot is one scheduled send instant.
@@ -21,14 +20,15 @@ type Slot struct {
 
 // Add starts a session's grid with its first slot at or after now.
 func (q *Queue) Add(id int, g Grid, now clock.Mono) {
-	heap.Push(&q.slots, Slot{ID: id, At: g.First(now), grid: g})
+	q.slots = append(q.slots, Slot{ID: id, At: g.First(now), grid: g})
+	q.up(len(q.slots) - 1)
 }
 
 // Remove ends a session's grid.
 func (q *Queue) Remove(id int) {
 	for i := range q.slots {
 		if q.slots[i].ID == id {
-			heap.Remove(&q.slots, i)
+			q.removeAt(i)
 			return
 		}
 	}
@@ -62,29 +62,55 @@ func (q *Queue) Pop(now, until clock.Mono) (slot Slot, skipped int64, due bool) 
 		following += clock.Mono(slot.grid.Interval)
 	}
 	q.slots[0].At = following
-	heap.Fix(&q.slots, 0)
+	q.down(0)
 	return slot, skipped, due
 }
 
-// slotHeap implements heap.Interface, earliest slot first. Slots of the same time go in order of ID.
-type slotHeap []Slot
-
-func (h slotHeap) Len() int      { return len(h) }
-func (h slotHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
-func (h slotHeap) Less(i, j int) bool {
-	if h[i].At != h[j].At {
-		return h[i].At < h[j].At
+// removeAt puts the last slot in the place of slot i, and that into order.
+func (q *Queue) removeAt(i int) {
+	last := len(q.slots) - 1
+	q.slots[i] = q.slots[last]
+	q.slots = q.slots[:last]
+	if i < last {
+		q.up(i)
+		q.down(i)
 	}
-	return h[i].ID < h[j].ID
 }
 
-// Push implements heap.Interface.
-func (h *slotHeap) Push(x any) { *h = append(*h, x.(Slot)) }
+// up moves slot i towards the root while it is before its parent.
+func (q *Queue) up(i int) {
+	for i > 0 {
+		parent := (i - 1) / 2
+		if !q.slots[i].before(&q.slots[parent]) {
+			return
+		}
+		q.slots[i], q.slots[parent] = q.slots[parent], q.slots[i]
+		i = parent
+	}
+}
 
-// Pop implements heap.Interface.
-func (h *slotHeap) Pop() any {
-	last := len(*h) - 1
-	s := (*h)[last]
-	*h = (*h)[:last]
-	return s
+// down moves slot i away from the root while one of its children is before it.
+func (q *Queue) down(i int) {
+	for {
+		first := 2*i + 1
+		if first >= len(q.slots) {
+			return
+		}
+		if second := first + 1; second < len(q.slots) && q.slots[second].before(&q.slots[first]) {
+			first = second
+		}
+		if !q.slots[first].before(&q.slots[i]) {
+			return
+		}
+		q.slots[i], q.slots[first] = q.slots[first], q.slots[i]
+		i = first
+	}
+}
+
+// before orders slots by time; those of the same time by ID.
+func (s *Slot) before(other *Slot) bool {
+	if s.At != other.At {
+		return s.At < other.At
+	}
+	return s.ID < other.ID
 }

@@ -1,7 +1,9 @@
 package schedule
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
 	"time"
 
@@ -107,6 +109,35 @@ func TestRemoveAndClear(t *testing.T) {
 	q.Clear()
 	if q.Next() != clock.Never {
 		t.Errorf("Next of a cleared queue = %d, want Never", q.Next())
+	}
+}
+
+func TestQueueKeepsItsOrderWhileSessionsComeAndGo(t *testing.T) {
+	random := rand.New(rand.NewPCG(2, 2))
+	var q Queue
+	there := map[int]clock.Mono{} // next slot by session
+	now := clock.Mono(0)
+	const interval = time.Millisecond
+	for range 20_000 {
+		switch id := random.IntN(50); {
+		case there[id] == 0 && random.IntN(2) == 0:
+			g := Grid{time.Duration(random.IntN(int(interval))), interval}
+			q.Add(id, g, now)
+			there[id] = g.First(now)
+		case random.IntN(4) == 0:
+			q.Remove(id)
+			delete(there, id)
+		}
+		if len(there) == 0 {
+			continue
+		}
+		earliest := slices.Min(slices.Collect(maps.Values(there)))
+		now = earliest
+		slot, _, due := q.Pop(now, now)
+		if !due || slot.At != earliest || there[slot.ID] != earliest {
+			t.Fatalf("Pop = session %d at %d, due %v, want one at %d", slot.ID, slot.At, due, earliest)
+		}
+		there[slot.ID] += clock.Mono(interval)
 	}
 }
 

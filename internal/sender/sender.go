@@ -127,10 +127,17 @@ func (s *Sender) sent(x *session, at, mono clock.Mono, wall clock.Wall) {
 // refuse records that the system did not take a probe.
 func (s *Sender) refuse(x *session, err error) {
 	s.counters.Inc(selfstats.SkippedSendError)
-	x.refusedAt = clock.MonoNow()
-	if e := errnoOf(err); e != x.refused {
-		x.refused = e
-		s.event(x, measurement.EventSendFailed, e)
+	s.unable(x, err)
+}
+
+// unable notes that the system refuses what a session needs. Reasons that change all the time are not
+// all told.
+func (s *Sender) unable(x *session, err error) {
+	now, errno := clock.MonoNow(), errnoOf(err)
+	x.refusedAt = now
+	if x.refused == 0 || errno != x.refused && now.Sub(x.toldAt) >= calm {
+		x.refused, x.toldAt = errno, now
+		s.event(x, measurement.EventSendFailed, errno)
 	}
 }
 
@@ -141,8 +148,12 @@ func (s *Sender) clean(now clock.Mono) {
 			continue
 		}
 		s.expire(x, now)
-		if x.Transport == measurement.TCP && !s.draining {
+		switch {
+		case s.draining:
+		case x.Transport == measurement.TCP:
 			s.keepConnected(x, now)
+		case x.Transport == measurement.UDP && x.lane == nil:
+			s.enter(x)
 		}
 	}
 }

@@ -21,7 +21,7 @@ type session struct {
 	index    int // in Sender.sessions, and the schedule's ID
 	table    *match.Table
 	template *textproto.Template // UDP and TCP
-	lane     *lane               // UDP
+	lane     *lane               // UDP; nil while the system has no socket for us
 	tcp      connection          // TCP
 	dials    []packetio.Stream   // TCPConnect: connections under way, by seq modulo the length
 
@@ -30,8 +30,9 @@ type session struct {
 	errno     int64      // in state unreachable
 	answered  uint64     // all seqs answered so far are below
 	lostRun   int        // consecutive losses since then
-	refused   int64      // errno with which the system refuses our probes; 0 = it does not
-	refusedAt clock.Mono
+	refused   int64      // errno with which the system refuses our probes, as last told; 0 = it does not
+	refusedAt clock.Mono // when it did last
+	toldAt    clock.Mono // when refused was told
 }
 
 // state is what we last knew of the target; events tell its changes.
@@ -65,11 +66,7 @@ func (s *Sender) add(d measurement.Session) {
 	d.Remote = s.network.Canonical(d.Remote)
 	x := newSession(s.freeIndex(), d)
 	s.sessions[x.index] = x
-	if err := s.open(x); err != nil {
-		s.event(x, measurement.EventSendFailed, errnoOf(err))
-		s.sessions[x.index] = nil
-		return
-	}
+	s.open(x)
 	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, clock.MonoNow())
 }
 
@@ -92,18 +89,17 @@ func newSession(index int, d measurement.Session) *session {
 	return x
 }
 
-// open makes what a session of its transport needs.
-func (s *Sender) open(x *session) error {
+// open makes what a session of its transport needs. What the system refuses is tried again by clean.
+func (s *Sender) open(x *session) {
 	switch x.Transport {
 	case measurement.UDP:
-		return s.enter(x)
+		s.enter(x)
 	case measurement.TCP:
 		x.tcp.scanner = textproto.NewScanner(s.config.MaxSize + replyGrowth)
 		s.dial(x, clock.MonoNow())
 	case measurement.TCPConnect:
 		x.dials = make([]packetio.Stream, x.table.Cap())
 	}
-	return nil
 }
 
 // freeIndex finds a place in sessions, making one if there is none.

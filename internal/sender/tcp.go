@@ -17,7 +17,7 @@ import (
 
 const (
 	firstRetry  = 100 * time.Millisecond
-	longRetry   = 5 * time.Second
+	longRetry   = 4 * time.Second // 5 s with the longest jitter
 	dialTimeout = 5 * time.Second
 	readsAtOnce = 4 // reads from one stream before others get their turn
 )
@@ -202,8 +202,10 @@ func (s *Sender) disconnect(x *session, now clock.Mono, errno int64) {
 	pause := max(c.retry, firstRetry)
 	c.retry = min(2*pause, longRetry)
 	c.retryAt = now.Add(pause*3/4 + rand.N(pause/2))
-	if wasUp {
+	if wasUp && errno != 0 {
 		s.counters.Inc(selfstats.ConnectionsFailed)
+	}
+	if wasUp {
 		s.event(x, measurement.EventDisconnected, errno)
 		x.state, x.errno = unknown, 0
 	} else {

@@ -66,7 +66,7 @@ func (s *Sender) openLane(wildcard netip.Addr) (*lane, packetio.Missing, error) 
 }
 
 // enter puts a session on a lane of its family that has none to the same address.
-func (s *Sender) enter(x *session) error {
+func (s *Sender) enter(x *session) {
 	wildcard := netip.IPv6Unspecified()
 	if x.Remote.Addr().Is4() {
 		wildcard = netip.IPv4Unspecified()
@@ -80,17 +80,21 @@ func (s *Sender) enter(x *session) error {
 	if x.lane == nil {
 		l, _, err := s.openLane(wildcard)
 		if err != nil {
-			return err
+			s.unable(x, err)
+			return
 		}
 		x.lane = l
 	}
 	x.lane.sessions[x.Remote] = x
-	return nil
 }
 
 // stage makes a session's probe ready to leave with the others that are due.
 func (s *Sender) stage(x *session, slot clock.Mono) {
 	l := x.lane
+	if l == nil {
+		s.counters.Inc(selfstats.SkippedSendError)
+		return
+	}
 	if len(l.out) == sendBatch {
 		s.flush(l)
 	}

@@ -84,8 +84,11 @@ const loops = 2
 
 // New opens all sockets, so that a port in use is known before anything runs. The caller must Start
 // or Stop the Engine.
-func New(c Config) (*Engine, error) {
-	e := &Engine{config: c, open: newPoller, failed: make(chan error, loops), warned: map[measurement.SessionID]bool{}}
+func New(c Config) (*Engine, error) { return newEngine(c, newPoller) }
+
+// newEngine makes an Engine on pollers that open makes.
+func newEngine(c Config, open func(Mode) (loop.Poller, error)) (*Engine, error) {
+	e := &Engine{config: c, open: open, failed: make(chan error, loops), warned: map[measurement.SessionID]bool{}}
 	sendPoller, answerPoller, err := e.pollers()
 	if err != nil {
 		return nil, err

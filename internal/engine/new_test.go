@@ -8,6 +8,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
 func TestNewFailsNamingTheAddressAndLeavesNothing(t *testing.T) {
@@ -144,4 +146,30 @@ func TestPortableEngineTellsWhatItIgnores(t *testing.T) {
 			}
 		})
 	}
+}
+
+func TestWhatSocketsGoWithoutIsToldOnceForEachLoop(t *testing.T) {
+	unheard := lacks{errors.New("SO_UNHEARD_OF: not supported")}
+	each(t, func(t *testing.T, m Mode) {
+		c := testConfig(m)
+		c.Address = netip.Addr{} // for several sockets
+		h := newHost(t, c, func(c call) error {
+			if c.what == listensUDP {
+				return unheard
+			}
+			return nil
+		})
+		var told []string
+		for _, note := range h.noted() {
+			if loop, what, _ := strings.Cut(note, ": "); strings.HasPrefix(what, unheard.Error()) {
+				told = append(told, loop)
+			}
+		}
+		if want := []string{"sender", "reflector"}; !slices.Equal(told, want) {
+			t.Errorf("told by %q, want %q", told, want)
+		}
+		h.Start()
+		h.Add(session(1, measurement.UDP, h.listens(loopback)[0]))
+		h.measured(1, measurement.UDPRTT)
+	})
 }

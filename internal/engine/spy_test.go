@@ -21,6 +21,9 @@ const (
 	waits
 )
 
+// lacks is an error with which a hook lets a UDP socket be opened that goes without something.
+type lacks struct{ error }
+
 // call is a call of a poller that is about to be made.
 type call struct {
 	what  int
@@ -90,12 +93,17 @@ func (p *spy) ask(what int, at netip.AddrPort) error {
 
 // ListenUDP implements loop.Network.
 func (p *spy) ListenUDP(local netip.AddrPort, o packetio.Options, t loop.Token) (packetio.Conn, packetio.Missing, error) {
-	if err := p.ask(listensUDP, local); err != nil {
-		return nil, nil, err
+	asked := p.ask(listensUDP, local)
+	without, opened := asked.(lacks)
+	if asked != nil && !opened {
+		return nil, nil, asked
 	}
 	conn, missing, err := p.Poller.ListenUDP(local, o, t)
 	if err == nil {
 		p.udp = append(p.udp, conn.LocalAddr())
+	}
+	if opened {
+		missing = append(missing, without.error)
 	}
 	return conn, missing, err
 }

@@ -38,17 +38,55 @@ func TestStepDetector(t *testing.T) {
 		wall Wall
 		mono Mono
 	}
-	second := int64(time.Second)
+	const second, millisecond = int64(time.Second), int64(time.Millisecond)
 	tests := []struct {
 		name      string
 		readings  []reading // after the first (0, 0)
 		wantSteps []time.Duration
 	}{
-		{"clocks that advance together are no step", []reading{{Wall(second), Mono(second)}}, []time.Duration{0}},
-		{"slewing by 500 ppm is no step", []reading{{Wall(second + second/2000), Mono(second)}}, []time.Duration{0}},
+		{
+			"clocks that advance together are no step",
+			[]reading{{Wall(second), Mono(second)}},
+			[]time.Duration{0},
+		},
+		{
+			"slewing by 500 ppm is no step",
+			[]reading{{Wall(second + second/2000), Mono(second)}},
+			[]time.Duration{0},
+		},
+		{
+			"chrony's fastest slewing, forward and back, is no step",
+			[]reading{
+				{Wall(second + second/12), Mono(second)},
+				{Wall(second + second/12 + millisecond + millisecond/12), Mono(second + millisecond)},
+				{Wall(11*second + millisecond + millisecond/12 - 9*second/12), Mono(11*second + millisecond)},
+			},
+			[]time.Duration{0, 0, 0},
+		},
+		{
+			"a step while chrony slews is seen",
+			[]reading{
+				{Wall(second + second/12), Mono(second)},
+				{Wall(2*second + 2*second/12 + second/2), Mono(2 * second)},
+				{Wall(2*second + 2*second/12 + second/2), Mono(2 * second)},
+			},
+			[]time.Duration{0, 500*time.Millisecond + time.Second/12},
+		},
+		{
+			"a step of a millisecond between slots of a millisecond is seen",
+			[]reading{
+				{Wall(2 * millisecond), Mono(millisecond)},
+				{Wall(2 * millisecond), Mono(millisecond)},
+			},
+			[]time.Duration{time.Millisecond},
+		},
 		{
 			"a step forward is seen once",
-			[]reading{{Wall(3 * second), Mono(second)}, {Wall(3 * second), Mono(second)}, {Wall(4 * second), Mono(2 * second)}},
+			[]reading{
+				{Wall(3 * second), Mono(second)},
+				{Wall(3 * second), Mono(second)},
+				{Wall(4 * second), Mono(2 * second)},
+			},
 			[]time.Duration{2 * time.Second, 0},
 		},
 		{
@@ -58,7 +96,10 @@ func TestStepDetector(t *testing.T) {
 		},
 		{
 			"a preemption between the two readings is no step",
-			[]reading{{Wall(second), Mono(second + second/100)}, {Wall(second + second/100), Mono(second + second/100)}},
+			[]reading{
+				{Wall(second), Mono(second + second/4)},
+				{Wall(second + second/4), Mono(second + second/4)},
+			},
 			[]time.Duration{0},
 		},
 	}

@@ -6,9 +6,11 @@ const (
 	// stepFloor is the smallest step that is seen. Two readings of both clocks disagree by less than
 	// a microsecond unless the thread was preempted between them.
 	stepFloor = 500 * time.Microsecond
-	// slewShare bounds how fast the wall clock may be steered without stepping: adjtimex(2) allows
-	// 500 ppm, adjtime(3) another 500 ppm.
-	slewShare = 1000 // 1/1000 = 1000 ppm
+	// slewShare bounds how fast the wall clock may be steered without being set. chrony steers by up to
+	// 83333 ppm unless told otherwise, and by 100000 ppm at most (chrony.conf(5), maxslewrate, as of
+	// 4.8). Linux steers CLOCK_MONOTONIC along with it (clock_gettime(2)); not every system does. The
+	// price is that a step of less than a tenth of the time since the last Check passes for steering.
+	slewShare = 10 // 1/10 = 100000 ppm
 )
 
 // StepDetector notices when the wall clock was set instead of steered. Delays between timestamps

@@ -13,7 +13,7 @@ import (
 func useEverything(t *testing.T, i implementation) {
 	t.Helper()
 	r, loopback := newRig(t, i), netip.MustParseAddr("127.0.0.1")
-	udp := r.listenUDP(loopback, packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true}, 10)
+	udp := r.listenUDP(loopback, packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true, Errors: true}, 10)
 	r.listenUDP(loopback, small, 11)
 	r.send(udp, packetsTo(udp.LocalAddr(), 100)) // not read
 	l := r.listenTCP(loopback, listenToken)

@@ -12,7 +12,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 )
 
-var stamped = packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true}
+var stamped = packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true, Errors: true}
 
 // awaitNotices reads n notices about packets of the socket t.
 func (r *rig) awaitNotices(conn packetio.Conn, t Token, n int) []packetio.Notice {
@@ -221,5 +221,22 @@ func TestUnreachablePortIsNoticed(t *testing.T) {
 			r.receive(sender, senderToken, 2)
 		}
 		r.quiet()
+	})
+}
+
+// Who did not ask for errors is neither woken by them nor fails for them.
+func TestUnreachablePortIsNotNoticedByWhoDoesNotAsk(t *testing.T) {
+	eachLoopback(t, func(r *rig, loopback netip.Addr) {
+		conn := r.listenUDP(loopback, small, senderToken)
+		nobody := closedPort(r, loopback)
+		for range 5 {
+			r.send(conn, []packetio.Packet{{Remote: nobody, Data: payload(0, 50)}})
+			r.quiet()
+		}
+		if n, err := conn.ReadNotices(make([]packetio.Notice, batch)); n != 0 || err != nil {
+			r.Errorf("ReadNotices = %d, %v, want 0, nil", n, err)
+		}
+		r.send(conn, packetsTo(conn.LocalAddr(), 2))
+		r.receive(conn, senderToken, 2)
 	})
 }

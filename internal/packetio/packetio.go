@@ -51,7 +51,7 @@ type Conn interface {
 	// error is about packets[n]; those behind it were not tried.
 	WriteBatch(packets []Packet) (n int, err error)
 	// ReadNotices fills notices with news about packets sent earlier; 0 when there is none, always so
-	// where the system does not tell.
+	// where the system does not tell or was not asked to (Options).
 	ReadNotices(notices []Notice) (int, error)
 	// Overflow is how many packets the kernel dropped since the start for a full receive queue, as
 	// far as packets received later have told.
@@ -67,6 +67,9 @@ type Options struct {
 	MaxSize  int  // longest datagram to receive, in octets
 	Batch    int  // most packets of one ReadBatch or WriteBatch
 	Transmit bool // ask for transmit timestamps
+	// Errors asks for ICMP errors about packets sent. A socket that does not is not woken by them, and
+	// they fail none of its calls.
+	Errors bool
 }
 
 // receiveQueue is the room asked for in the kernel, in octets: over a second of small probes from

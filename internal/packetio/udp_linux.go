@@ -65,12 +65,13 @@ func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
 	try(timestamp.EnableReceive(c.fd))
 	try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
 	if local.Addr().Is4() {
-		try(setInt(c.fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR"))
 		try(setInt(c.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"))
 	} else {
 		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"))
-		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR"))
 		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"))
+	}
+	if o.Errors {
+		try(enableErrors(c.fd, local.Addr()))
 	}
 	if o.Transmit {
 		err := timestamp.EnableTransmit(c.fd)
@@ -83,6 +84,15 @@ func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
 	var err error
 	c.local, err = boundTo(c.fd)
 	return missing, err
+}
+
+// enableErrors has the kernel queue ICMP errors (IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7)). Without
+// it a socket that is not connected hears nothing of them.
+func enableErrors(fd int, local netip.Addr) error {
+	if local.Is4() {
+		return setInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR")
+	}
+	return setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR")
 }
 
 // FD is the socket's descriptor, for the poller.

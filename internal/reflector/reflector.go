@@ -100,7 +100,7 @@ func (r *Reflector) Ready(ready loop.Ready, limit int) {
 	index, serial := int(ready.Token>>32)&(1<<28-1), uint32(ready.Token)
 	switch ready.Token >> 60 {
 	case udpSocket:
-		r.readyUDP(r.sockets[index], ready, limit)
+		r.readyUDP(r.sockets[index], limit)
 	case listenSocket:
 		r.accept(r.listeners[index])
 	case peerSocket:

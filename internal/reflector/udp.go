@@ -4,7 +4,6 @@ import (
 	"net/netip"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
-	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
@@ -24,7 +23,6 @@ type socket struct {
 	overflow uint64
 	replies  []packetio.Packet
 	buffers  [readBatch][]byte
-	notices  []packetio.Notice
 }
 
 func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
@@ -33,7 +31,7 @@ func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn, replies: make([]packetio.Packet, 0, readBatch), notices: make([]packetio.Notice, 16)}
+	s := &socket{conn: conn, replies: make([]packetio.Packet, 0, readBatch)}
 	for i := range s.buffers {
 		s.buffers[i] = make([]byte, 0, r.config.MaxSize+textproto.MaxName)
 	}
@@ -42,10 +40,7 @@ func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
 }
 
 // readyUDP reads a batch of probes, answers them, and then publishes what they tell.
-func (r *Reflector) readyUDP(s *socket, ready loop.Ready, limit int) {
-	if ready.Notice {
-		r.discardNotices(s)
-	}
+func (r *Reflector) readyUDP(s *socket, limit int) {
 	n, err := s.conn.ReadBatch(r.packets[:min(limit, readBatch)])
 	if err != nil {
 		r.counters.Inc(selfstats.ReceiveFailed)
@@ -93,16 +88,5 @@ func (r *Reflector) answer(s *socket) {
 			n++
 		}
 		rest = rest[n:]
-	}
-}
-
-// discardNotices empties the error queue: who probed us and went away is none of our business.
-func (r *Reflector) discardNotices(s *socket) {
-	for {
-		n, err := s.conn.ReadNotices(s.notices)
-		r.counters.Add(selfstats.Unreachable, uint64(n))
-		if err != nil || n < len(s.notices) {
-			return
-		}
 	}
 }

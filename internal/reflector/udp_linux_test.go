@@ -5,6 +5,9 @@ import (
 	"net/netip"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 )
 
 func TestReplyComesFromTheAddressThatWasProbed(t *testing.T) {
@@ -27,4 +30,20 @@ func TestReplyComesFromTheAddressThatWasProbed(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Whoever probed us and went away is none of our business.
+func TestUnreachableProberDoesNotWakeTheReflector(t *testing.T) {
+	r := newRig(t, epoll, testConfig(loopback))
+	for i := range 3 {
+		gone := r.client()
+		gone.send(probe(i).bytes())
+		_ = gone.conn.Close()
+		r.driveTo(selfstats.ProbesReflected, uint64(i+1))
+		if n, err := r.poller.Wait(clock.MonoNow(), r.ready[:]); n != 0 || err != nil {
+			t.Errorf("Wait = %+v, %v, want nothing ready", r.ready[:n], err)
+		}
+	}
+	r.counts(selfstats.Unreachable, 0)
+	r.counts(selfstats.ReflectFailed, 0)
 }

@@ -52,7 +52,9 @@ type flyingProbe struct {
 
 // openLane opens another UDP socket of wildcard's family.
 func (s *Sender) openLane(wildcard netip.Addr) (*lane, packetio.Missing, error) {
-	options := packetio.Options{MaxSize: s.config.MaxSize + replyGrowth, Batch: readBatch, Transmit: s.config.Transmit}
+	options := packetio.Options{
+		MaxSize: s.config.MaxSize + replyGrowth, Batch: readBatch, Transmit: s.config.Transmit, Errors: true,
+	}
 	conn, missing, err := s.network.ListenUDP(netip.AddrPortFrom(wildcard, 0), options, token(laneSocket, len(s.lanes), 0))
 	if err != nil {
 		return nil, nil, err

@@ -75,20 +75,9 @@ func addAlways(line *zerolog.Event, totals selfstats.Totals, exported Counters) 
 }
 
 func addLateness(line *zerolog.Event, lateness selfstats.Snapshot) {
-	for _, q := range []struct {
-		name string
-		at   float64
-	}{{"lateness_p50", 0.5}, {"lateness_p99", 0.99}, {"lateness_max", highest(lateness)}} {
-		line.Str(q.name, lateness.Quantile(q.at).String())
-	}
-}
-
-// highest is the quantile of the largest duration: Snapshot.Max is that of all time.
-func highest(s selfstats.Snapshot) float64 {
-	if s.Count == 0 {
-		return 0
-	}
-	return (float64(s.Count) - 0.5) / float64(s.Count)
+	line.Str("lateness_p50", lateness.Quantile(0.5).String())
+	line.Str("lateness_p99", lateness.Quantile(0.99).String())
+	line.Str("lateness_max", lateness.Max.String())
 }
 
 func addNonZero(line *zerolog.Event, totals selfstats.Totals, exported Counters) {

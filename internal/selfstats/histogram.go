@@ -59,16 +59,22 @@ func (h *Histogram) addTo(s *Snapshot) {
 // Snapshot is what a histogram, or several together, held at one time.
 type Snapshot struct {
 	Count  uint64
-	Max    time.Duration
+	Max    time.Duration // the largest; see Sub
 	counts [buckets]uint64
 }
 
-// Sub is what was recorded since earlier; Max stays the maximum of all time, as it can't be undone.
+// Sub is what was recorded since earlier. Its Max is rounded up to its bucket's edge, unless it is the
+// largest of all time; 0 when nothing was recorded.
 func (s Snapshot) Sub(earlier Snapshot) Snapshot {
 	s.Count -= earlier.Count
+	highest := time.Duration(0)
 	for i := range s.counts {
 		s.counts[i] -= earlier.counts[i]
+		if s.counts[i] > 0 {
+			highest = upperEdge(i)
+		}
 	}
+	s.Max = min(s.Max, highest)
 	return s
 }
 

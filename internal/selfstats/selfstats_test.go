@@ -24,9 +24,10 @@ func TestSumAddsBlocks(t *testing.T) {
 	a.Late(time.Microsecond)
 	b.Late(time.Millisecond)
 	got := Sum([]*Block{&a, &b})
-	if got.Counts[SlotsSent] != 4 || got.Skipped() != 7 || got.Lateness.Count != 2 || got.Lateness.Max != time.Millisecond {
+	late := got.Lateness
+	if got.Counts[SlotsSent] != 4 || got.Skipped() != 7 || late.Count != 2 || late.Max != time.Millisecond {
 		t.Errorf("Sum = sent %d, skipped %d, lateness %d up to %v, want 4, 7, 2 up to 1ms",
-			got.Counts[SlotsSent], got.Skipped(), got.Lateness.Count, got.Lateness.Max)
+			got.Counts[SlotsSent], got.Skipped(), late.Count, late.Max)
 	}
 }
 
@@ -53,16 +54,41 @@ func TestQuantiles(t *testing.T) {
 		b.Late(time.Duration(i+1) * time.Microsecond)
 	}
 	s := Sum([]*Block{&b}).Lateness
-	for q, want := range map[float64]time.Duration{0: time.Microsecond, 0.5: 500 * time.Microsecond, 0.99: 990 * time.Microsecond, 1: time.Millisecond} {
+	for q, want := range map[float64]time.Duration{
+		0: time.Microsecond, 0.5: 500 * time.Microsecond, 0.99: 990 * time.Microsecond, 1: time.Millisecond,
+	} {
 		if got := s.Quantile(q); got < want || got > want+want/7 {
 			t.Errorf("Quantile(%v) = %v, want %v to 14 %% above", q, got, want)
 		}
 	}
-	if got := s.Sub(s); got.Count != 0 || got.Quantile(0.5) != s.Max {
-		t.Errorf("Sub of itself has count %d", got.Count)
-	}
 	if (Snapshot{}).Quantile(0.5) != 0 {
 		t.Error("quantile of nothing must be 0")
+	}
+}
+
+func TestSubHasItsOwnMaximum(t *testing.T) {
+	var b Block
+	b.Late(100 * time.Microsecond)
+	first := Sum([]*Block{&b}).Lateness
+	b.Late(time.Microsecond)
+	second := Sum([]*Block{&b}).Lateness
+	b.Late(time.Millisecond + 1)
+	third := Sum([]*Block{&b}).Lateness
+	tests := []struct {
+		name           string
+		later, earlier Snapshot
+		want           time.Duration
+	}{
+		{"since the start", second, Snapshot{}, 100 * time.Microsecond},
+		{"below an earlier maximum", second, first, 1023},
+		{"above an earlier maximum", third, second, time.Millisecond + 1},
+		{"of nothing", first, first, 0},
+	}
+	for _, tt := range tests {
+		got := tt.later.Sub(tt.earlier)
+		if got.Max != tt.want || got.Quantile(1) != tt.want {
+			t.Errorf("%s: Sub has Max %v and Quantile(1) %v, want both %v", tt.name, got.Max, got.Quantile(1), tt.want)
+		}
 	}
 }
 

@@ -50,7 +50,7 @@ func (e *Exporter) take(src *source, s *measurement.Sample) {
 	case measurement.KindEnd:
 		usable = src.reflected.end(s.Session)
 	case measurement.KindEvent:
-		usable = e.event(src, s)
+		usable = e.event(s)
 	}
 	if !usable {
 		e.invalid.Add(1)
@@ -110,19 +110,19 @@ func (e *Exporter) fanOut() {
 	e.batch = e.batch[:0]
 }
 
-func (e *Exporter) event(src *source, s *measurement.Sample) (usable bool) {
+func (e *Exporter) event(s *measurement.Sample) (usable bool) {
 	kind, detail := s.Event()
-	if kind == 0 {
+	if kind == 0 || s.Session >= measurement.ReflectedIDs { // the reflector tells of itself only
 		return false
 	}
 	event := Event{ID: s.Session, Kind: kind, Detail: detail, At: s.Time}
 	if s.Session != 0 {
-		n := e.resolve(src, s.Session)
+		n := e.probed.get(s.Session)
 		if n == nil {
 			e.unresolved.Add(1)
 			return true
 		}
-		event.Session, event.prober = n.desc, n.source
+		event.Session = n.desc
 	}
 	e.events.put(event)
 	return true

@@ -22,12 +22,10 @@ const (
 // events queue up, and beyond a thousand they are dropped and counted.
 type Event struct {
 	ID      measurement.SessionID // 0: the loop itself
-	Session *measurement.Session  // the session that we probe, not to be changed; nil for a loop or a reflected session
+	Session *measurement.Session  // not to be changed; nil for a loop
 	Kind    measurement.Event
 	Detail  int64 // see the kinds
 	At      int64 // nanoseconds since the Unix epoch
-
-	prober string // who probes a reflected session
 }
 
 // events logs events and calls back for them.
@@ -123,32 +121,25 @@ func (e Event) String() string {
 	case measurement.EventSessionsFull:
 		return fmt.Sprintf("session table is full (%d): new sessions are refused", e.Detail)
 	case measurement.EventClockStep:
-		return fmt.Sprintf("wall clock stepped by %v; delays across the step are not published", time.Duration(e.Detail))
+		return fmt.Sprintf("wall clock stepped by %v; delays across the step are not published",
+			time.Duration(e.Detail))
 	}
 	return e.peer() + ": " + e.Kind.String()
 }
 
 // peer names the other side.
 func (e Event) peer() string {
-	switch {
-	case e.Session != nil && e.Session.Remote.IsValid():
-		return fmt.Sprintf("target %q (%v %v)", e.Session.Target, e.Session.Transport, e.Session.Remote)
-	case e.Session != nil:
-		return fmt.Sprintf("target %q (%v)", e.Session.Target, e.Session.Transport)
-	case e.ID != 0:
-		return fmt.Sprintf("prober %q", e.prober)
+	if e.Session == nil {
+		return "the engine"
 	}
-	return "the engine"
+	return fmt.Sprintf("target %q (%v)", e.Session.Target, e.Session.Transport)
 }
 
 func (e Event) connection() string {
-	switch {
-	case e.Session != nil:
-		return fmt.Sprintf("%v connection to %q", e.Session.Transport, e.Session.Target)
-	case e.ID != 0:
-		return fmt.Sprintf("tcp connection from %q", e.prober)
+	if e.Session == nil {
+		return "tcp connection"
 	}
-	return "tcp connection"
+	return fmt.Sprintf("%v connection to %q", e.Session.Transport, e.Session.Target)
 }
 
 func withReason(what string, errno int64) string {

@@ -2,7 +2,6 @@ package exporter_test
 
 import (
 	"fmt"
-	"net/netip"
 	"strings"
 	"syscall"
 	"testing"
@@ -22,21 +21,19 @@ func TestEventsAreLoggedInWords(t *testing.T) {
 		detail int64
 		want   string
 	}{
-		{1, measurement.EventAnswering, 0, `info target "foo" (udp 10.0.0.2:8001) answers`},
-		{1, measurement.EventSilent, 0, `warn target "foo" (udp 10.0.0.2:8001) does not answer`},
-		{1, measurement.EventUnreachable, refused, `warn target "foo" (udp 10.0.0.2:8001) is unreachable: ` + reason},
-		{1, measurement.EventUnreachable, 0, `warn target "foo" (udp 10.0.0.2:8001) is unreachable`},
+		{1, measurement.EventAnswering, 0, `info target "foo" (udp) answers`},
+		{1, measurement.EventSilent, 0, `warn target "foo" (udp) does not answer`},
+		{1, measurement.EventUnreachable, refused, `warn target "foo" (udp) is unreachable: ` + reason},
+		{1, measurement.EventUnreachable, 0, `warn target "foo" (udp) is unreachable`},
 		{2, measurement.EventConnected, 0, `info tcp connection to "bar" is up`},
 		{2, measurement.EventDisconnected, refused, `warn tcp connection to "bar" is down: ` + reason},
 		{2, measurement.EventDisconnected, 0, `warn tcp connection to "bar" is down: closed by the peer`},
 		{2, measurement.EventSilent, 0, `warn target "bar" (tcp) does not answer`},
-		{1, measurement.EventSendFailed, refused, `warn sending to target "foo" (udp 10.0.0.2:8001) fails: ` + reason},
-		{1, measurement.EventSendWorks, 0, `info sending to target "foo" (udp 10.0.0.2:8001) works again`},
+		{1, measurement.EventSendFailed, refused, `warn sending to target "foo" (udp) fails: ` + reason},
+		{1, measurement.EventSendWorks, 0, `info sending to target "foo" (udp) works again`},
 		{0, measurement.EventSessionsFull, 4096, `warn session table is full (4096): new sessions are refused`},
 		{0, measurement.EventClockStep, int64(2 * time.Second), `warn wall clock stepped by 2s; delays across the step are not published`},
 		{0, measurement.EventClockStep, -1500e6, `warn wall clock stepped by -1.5s; delays across the step are not published`},
-		{reflectedID, measurement.EventSilent, 0, `warn prober "them" does not answer`},
-		{reflectedID, measurement.EventConnected, 0, `info tcp connection from "them" is up`},
 		{0, measurement.EventSilent, 0, `warn the engine does not answer`},
 	}
 	var log logBuffer
@@ -44,9 +41,8 @@ func TestEventsAreLoggedInWords(t *testing.T) {
 	r := newRing(t, 64)
 	e := exporter.New(exporter.Config{Log: log.logger(), OnEvent: func(ev exporter.Event) { called = append(called, ev) }})
 	e.AddRing(r)
-	addSession(t, e, measurement.Session{ID: 1, Target: "foo", Transport: measurement.UDP, Remote: netip.MustParseAddrPort("10.0.0.2:8001")})
+	addSession(t, e, measurement.Session{ID: 1, Target: "foo", Transport: measurement.UDP})
 	addSession(t, e, measurement.Session{ID: 2, Target: "bar", Transport: measurement.TCP})
-	announce(t, r, reflectedID, "them|")
 	var want strings.Builder
 	for _, tt := range tests {
 		push(t, r, measurement.NewEvent(tt.id, at, tt.event, tt.detail))

@@ -160,13 +160,14 @@ func TestWhatCannotBeResolvedIsCounted(t *testing.T) {
 		measurement.Sample{Session: 1, Kind: 77},      // no such kind
 		measurement.NewEvent(1, at, 0, 0),             // no such event
 		measurement.NewEvent(2, at, 1, 0),             // unresolved
+		measurement.NewEvent(reflectedID, at, 1, 0),   // of a session that has none
 		measurement.Sample{Session: 1, Kind: 2},       // a name for a session that we probe
 		measurement.Sample{Session: 1, Kind: 4},       // its end
 		measurement.Sample{Session: 1 << 31, Kind: 4}, // the end of one that never was
 	)
 	runOnce(t, e)
-	if c := e.Counters(); len(b.got()) != 0 || c.Unresolved != 4 || c.Invalid != 10 {
-		t.Errorf("%d points, counters %+v, want none, 4 unresolved, 10 invalid", len(b.got()), c)
+	if c := e.Counters(); len(b.got()) != 0 || c.Unresolved != 4 || c.Invalid != 11 {
+		t.Errorf("%d points, counters %+v, want none, 4 unresolved, 11 invalid", len(b.got()), c)
 	}
 }
 

@@ -25,13 +25,6 @@ type Point struct {
 	Value  int64 // nanoseconds, or 1 for a lost probe
 }
 
-// NewSeries makes the series of metric m from source to target. The exporter makes its own; this is
-// for tests and for points from elsewhere.
-func NewSeries(m measurement.Metric, source, target string, own []string) *Series {
-	tags := resolveTags(source, target, own)
-	return newSeries(m, tags, tailOf(tags))
-}
-
 // newSeries takes the tail from outside, so that a session's series share it.
 func newSeries(m measurement.Metric, tags []string, tail string) *Series {
 	head := append([]byte(`{"metric": `), quotePython(m.String())...)

@@ -14,7 +14,6 @@ import (
 // exporter goroutine alone.
 type names struct {
 	desc   *measurement.Session // nil for a reflected session
-	source string
 	tags   []string
 	tail   string
 	series []*Series // by metric, made at its first sample
@@ -22,7 +21,7 @@ type names struct {
 
 func newNames(source, target string, own []string) *names {
 	tags := resolveTags(source, target, own)
-	return &names{source: source, tags: tags, tail: tailOf(tags)}
+	return &names{tags: tags, tail: tailOf(tags)}
 }
 
 // of gives the session's series of metric m, which must be valid.
@@ -45,7 +44,8 @@ type probed struct {
 
 func (p *probed) add(s measurement.Session) error {
 	if s.ID == 0 || s.ID >= measurement.ReflectedIDs {
-		return fmt.Errorf("session %d: the ID of a probed session must be from 1 to %d", s.ID, measurement.ReflectedIDs-1)
+		return fmt.Errorf("session %d: the ID of a probed session must be from 1 to %d",
+			s.ID, measurement.ReflectedIDs-1)
 	}
 	s.Tags = slices.Clone(s.Tags)
 	n := newNames(s.Source, s.Target, s.Tags)

@@ -42,7 +42,7 @@ func TestConformance(t *testing.T) {
 func TestLinesAreTheReferences(t *testing.T) {
 	const at = 1768219134587069267
 	point := func(m measurement.Metric, value int64, source, target string, own ...string) exporter.Point {
-		return exporter.Point{Series: exporter.NewSeries(m, source, target, own), Time: at, Value: value}
+		return exporter.Point{Series: exportertest.Series(m, source, target, own), Time: at, Value: value}
 	}
 	var out bytes.Buffer
 	b := New(&out)

@@ -72,10 +72,10 @@ func ParseLine(line []byte) (Got, error) {
 // Points makes n points of several series, with values at the edges among them.
 func Points(n int) []exporter.Point {
 	series := []*exporter.Series{
-		exporter.NewSeries(measurement.UDPOWD, "a", "b", []string{"isp:local"}),
-		exporter.NewSeries(measurement.UDPOWD, "a", "c", nil),
-		exporter.NewSeries(measurement.TCPLatency, `quo"te`, "žluťoučký 🐎", []string{"a:'b'", "tab\tnewline\n"}),
-		exporter.NewSeries(measurement.UDPLoss, "a", "b", []string{"isp:local"}),
+		Series(measurement.UDPOWD, "a", "b", []string{"isp:local"}),
+		Series(measurement.UDPOWD, "a", "c", nil),
+		Series(measurement.TCPLatency, `quo"te`, "žluťoučký 🐎", []string{"a:'b'", "tab\tnewline\n"}),
+		Series(measurement.UDPLoss, "a", "b", []string{"isp:local"}),
 	}
 	values := []int64{282072, 0, -1, 1, math.MaxInt64, math.MinInt64}
 	points := make([]exporter.Point, n)
@@ -203,8 +203,10 @@ func compare(t *testing.T, got []Got, want []exporter.Point) {
 	}
 	for i, g := range got {
 		w := want[i]
-		if g.Metric != w.Series.Name || g.Time != w.Time || g.Value != w.Value || !slices.Equal(g.Tags, w.Series.Tags) {
-			t.Fatalf("point %d arrived as %+v, want %s %v at %d, tags %q", i, g, w.Series.Name, w.Value, w.Time, w.Series.Tags)
+		if g.Metric != w.Series.Name || g.Time != w.Time || g.Value != w.Value ||
+			!slices.Equal(g.Tags, w.Series.Tags) {
+			t.Fatalf("point %d arrived as %+v, want %s %v at %d, tags %q",
+				i, g, w.Series.Name, w.Value, w.Time, w.Series.Tags)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
 // What anybody may send as often as he likes must not make garbage.
@@ -37,6 +38,40 @@ func TestFloodsDoNotAllocate(t *testing.T) {
 				t.Errorf("%v allocations per datagram, want 0", allocs)
 			}
 		})
+	}
+}
+
+// Neither do names that change in every packet, be it that they are published or that it is too early.
+func TestNewNamesDoNotAllocate(t *testing.T) {
+	r := newRig(t, epoll, testConfig(loopback))
+	r.client().send(probe(1).bytes())
+	r.driveTo(selfstats.ProbesReflected, 1)
+	client := r.client()
+	names := [][]byte{request{name: "a", t1: oldest, tags: "['x']"}.bytes(), request{seq: 1, name: "b", t1: oldest, tags: "['y']"}.bytes()}
+	var batch [64]measurement.Sample
+	for _, published := range []bool{true, false} {
+		next := 0
+		allocs := testing.AllocsPerRun(20, func() {
+			for _, x := range r.sessions.all {
+				x.circle = circle{}
+				if published {
+					x.renamed = 0
+				}
+			}
+			client.send(names[next%2])
+			next++
+			seen := r.counters.Get(selfstats.ProbesReflected)
+			for r.counters.Get(selfstats.ProbesReflected) == seen {
+				r.once()
+			}
+			r.ring.Pop(batch[:])
+		})
+		if allocs != 0 {
+			t.Errorf("published %t: %v allocations per name, want 0", published, allocs)
+		}
+	}
+	if r.counters.Get(selfstats.ProbesRenamed) < 10 || r.counters.Get(selfstats.SessionsExpired) < 20 {
+		t.Errorf("%d names were too early and %d were published", r.counters.Get(selfstats.ProbesRenamed), r.counters.Get(selfstats.SessionsExpired))
 	}
 }
 

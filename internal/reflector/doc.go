@@ -6,5 +6,6 @@
 // Everything runs on one loop's thread; nothing on a packet's way allocates, locks or logs.
 //
 // What is no well-formed probe is dropped and counted, never answered. A reply is not longer than its
-// request, so that nobody can use us to multiply traffic with a forged address.
+// request, so that nobody can use us to multiply traffic with a forged address; and two reflectors do
+// not take each other's replies for probes for long (circle.go).
 package reflector

@@ -1,6 +1,8 @@
 package reflector
 
 import (
+	"net/netip"
+
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/match"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
@@ -10,23 +12,30 @@ import (
 
 // arrival is a probe that was answered and is yet to be published. It points into the packet.
 type arrival struct {
-	session *session
-	message textproto.Message
-	at      clock.Wall // T2
-	stamp   measurement.TimestampSource
-	seq     uint64
-	fresh   bool   // not a duplicate, not after it was declared lost
-	lost    uint64 // probes that this one shows to be lost
+	session   *session
+	transport measurement.Transport
+	remote    netip.AddrPort
+	message   textproto.Message
+	at        clock.Wall // T2
+	stamp     measurement.TimestampSource
+	now       clock.Mono // when it was read
+	seq       uint64
+	fresh     bool   // not a duplicate, not after it was declared lost
+	lost      uint64 // probes that this one shows to be lost
 }
 
-// arrive accounts for a probe by its number.
-func (r *Reflector) arrive(x *session, m *textproto.Message, at clock.Wall, stamp measurement.TimestampSource, now clock.Mono) {
+// receive counts a probe that is answered.
+func (r *Reflector) receive(a *arrival) {
 	r.counters.Inc(selfstats.ProbesReceived)
-	if stamp == measurement.SourceUser {
+	if a.stamp == measurement.SourceUser {
 		r.counters.Inc(selfstats.RxTimestampsMissing)
 	}
-	seq, verdict, reordered, lost := x.window.Arrive(uint64(m.Seq), now)
-	x.last = now
+}
+
+// arrive accounts for a probe of session x by its number.
+func (r *Reflector) arrive(x *session, a *arrival) {
+	seq, verdict, reordered, lost := x.window.Arrive(uint64(a.message.Seq), a.now)
+	x.last = a.now
 	if reordered {
 		r.counters.Inc(selfstats.ProbesReordered)
 	}
@@ -36,7 +45,8 @@ func (r *Reflector) arrive(x *session, m *textproto.Message, at clock.Wall, stam
 	case match.Late:
 		r.counters.Inc(selfstats.ProbesLate)
 	}
-	r.arrived = append(r.arrived, arrival{x, *m, at, stamp, seq, verdict == match.Fresh, lost})
+	a.session, a.seq, a.fresh, a.lost = x, seq, verdict == match.Fresh, lost
+	r.arrived = append(r.arrived, *a)
 }
 
 // publishArrived publishes what has been answered.
@@ -62,9 +72,9 @@ func (r *Reflector) announce(x *session, m *textproto.Message) {
 	if x.announced {
 		return
 	}
-	identity := append(append(append(make([]byte, 0, len(m.Name)+1+len(m.Tags)), m.Name...), '|'), m.Tags...)
-	x.announced = r.config.Ring.PushAll(measurement.NamePieces(len(identity)), func(i int) measurement.Sample {
-		return measurement.NamePiece(x.id, x.transport, identity, i)
+	r.identity = append(append(append(r.identity[:0], m.Name...), '|'), m.Tags...)
+	x.announced = r.config.Ring.PushAll(measurement.NamePieces(len(r.identity)), func(i int) measurement.Sample {
+		return measurement.NamePiece(x.id, x.transport, r.identity, i)
 	})
 }
 

@@ -41,6 +41,7 @@ type Reflector struct {
 	counters  *selfstats.Block
 	step      *clock.StepDetector
 	sockets   []*socket // UDP
+	ports     []uint16  // of the sockets
 	listeners []packetio.Listener
 	peers     []*peer              // TCP connections, by index; nil where one ended
 	freePeers []*peer              // ended ones, to be used again
@@ -51,6 +52,7 @@ type Reflector struct {
 	sessions  table
 	packets   []packetio.Packet
 	arrived   []arrival // of the packets that are answered, until they are published
+	identity  []byte    // that is being announced
 	cleaning  clock.Mono
 }
 
@@ -60,7 +62,7 @@ func New(network loop.Network, c Config) (r *Reflector, missing packetio.Missing
 	r = &Reflector{
 		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
 		sessions: newTable(c.MaxSessions), packets: make([]packetio.Packet, readBatch),
-		arrived: make([]arrival, 0, readBatch),
+		arrived: make([]arrival, 0, readBatch), identity: make([]byte, 0, textproto.MaxName+1+textproto.MaxTags),
 	}
 	r.spare.keep()
 	for _, local := range c.UDP {

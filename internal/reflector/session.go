@@ -3,6 +3,7 @@ package reflector
 import (
 	"hash/maphash"
 	"net/netip"
+	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/match"
@@ -15,6 +16,10 @@ import (
 // full: with sessions that come and go it would be all the time.
 const roomy = 8
 
+// renaming is how often name or tags of an address may change: every change costs the exporter more
+// than a probe costs whoever sends it.
+const renaming = time.Second
+
 // session is one flow of probes towards us: over UDP of one address and port, over TCP of one
 // connection, as long as its name and tags stay the same.
 type session struct {
@@ -24,7 +29,9 @@ type session struct {
 	identity  uint64 // hash of name and tags
 	announced bool   // the exporter has been told name and tags
 	open      bool
+	renamed   clock.Mono // when name or tags of the address changed last; 0 = never
 	last      clock.Mono // when the last probe arrived
+	circle    circle     // UDP only
 	window    match.Window
 }
 
@@ -57,32 +64,45 @@ func (t *table) hash(m *textproto.Message) uint64 {
 }
 
 // find finds the session of a probe; known is the one that its address or connection had so far. It
-// opens a new one if there is none, or if name or tags have changed, and returns nil, counting why, if
-// that can't be: the tags are malformed, or there are too many sessions.
-func (r *Reflector) find(known *session, t measurement.Transport, remote netip.AddrPort, m *textproto.Message) *session {
-	identity := r.sessions.hash(m)
+// opens a new one if there is none, or if name or tags have changed. Once they have, they may do so
+// every renaming only: a probe for which that is too early is to be answered, but is not the session's
+// own. Nil, with the reason counted, is for a probe that is not to be answered.
+func (r *Reflector) find(known *session, a *arrival) (x *session, own bool) {
+	identity := r.sessions.hash(&a.message)
 	if known != nil && known.identity == identity {
-		return known
+		return known, true
 	}
-	if !textproto.ValidTags(m.Tags) {
+	if !textproto.ValidTags(a.message.Tags) {
 		r.counters.Inc(selfstats.ProbesMalformed)
-		return nil
+		return nil, false
 	}
-	if known != nil {
-		r.publishArrived() // what this batch has of the old session, before its memory is used again
+	if known != nil && known.renamed != 0 && a.now.Sub(known.renamed) < renaming {
+		r.counters.Inc(selfstats.ProbesRenamed)
+		return known, false
+	}
+	return r.open(known, a, identity), true
+}
+
+// open opens the session of a probe in place of the former one of its address or connection, which may
+// be nil. It returns nil, and counts that, if there are too many.
+func (r *Reflector) open(former *session, a *arrival, identity uint64) *session {
+	opened := session{id: r.sessions.next, transport: a.transport, remote: a.remote, identity: identity, open: true}
+	if former != nil {
+		opened.renamed, opened.circle = a.now, former.circle
+		r.publishArrived() // what this batch has of the former session, before its memory is used again
 		r.arrived = r.arrived[:0]
-		r.end(known)
+		r.end(former)
 	}
 	x := r.sessions.take()
 	if x == nil {
 		r.refuse()
 		return nil
 	}
-	*x = session{id: r.sessions.next, transport: t, remote: remote, identity: identity, open: true}
+	*x = opened
 	x.window.Reset(textproto.Numbers)
 	r.sessions.next = max(r.sessions.next+1, measurement.ReflectedIDs)
-	if t == measurement.UDP {
-		r.sessions.udp[remote] = x
+	if a.transport == measurement.UDP {
+		r.sessions.udp[a.remote] = x
 	}
 	r.counters.Inc(selfstats.SessionsOpened)
 	return x

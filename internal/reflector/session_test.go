@@ -1,6 +1,7 @@
 package reflector
 
 import (
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -186,18 +187,80 @@ func TestSessionsOfOneBatchAreKeptApart(t *testing.T) {
 	c.MaxSessions = 1
 	eachByHand(t, c, func(r *rig) {
 		client := r.client()
-		for i, name := range []string{"a", "b", "c"} {
+		for i, name := range []string{"a", "b"} {
 			q := probe(i)
 			q.name = name
 			client.send(q.bytes())
 		}
-		r.driveTo(selfstats.ProbesReflected, 3)
-		for i, want := range []string{"a", "b", "c"} {
+		r.driveTo(selfstats.ProbesReflected, 2)
+		for i, want := range []string{"a", "b"} {
 			id, identity := r.identity()
 			got := r.metric(measurement.UDPOWD)
 			if identity != want+"|['isp:local']" || got.Session != id || got.Seq != uint64(i) {
 				r.Errorf("sample %+v of session %d, %q, want seq %d of %q", got, id, identity, i, want)
 			}
 		}
+	})
+}
+
+func TestIdentityThatChangesAllTheTimeIsAnsweredAndNotMeasured(t *testing.T) {
+	const probes = 30
+	check := func(r *rig, m measurement.Metric, send func(i int, q request)) {
+		for i := range probes {
+			q := probe(i)
+			q.name = strconv.Itoa(i)
+			send(i, q)
+		}
+		for _, want := range []string{"0", "1"} { // a first change is not all the time
+			id, identity := r.identity()
+			if got := r.metric(m); identity != want+"|['isp:local']" || got.Session != id {
+				r.Errorf("sample %+v of session %d, %q, want one of %q", got, id, identity, want)
+			}
+		}
+		r.counts(selfstats.ProbesRenamed, probes-2)
+		r.counts(selfstats.ProbesReceived, probes)
+		r.counts(selfstats.ProbesReflected, probes)
+		r.counts(selfstats.SessionsOpened, 2)
+		r.noMore(measurement.KindName)
+		r.noMore(measurement.KindMetric)
+	}
+	t.Run("udp", func(t *testing.T) {
+		eachByHand(t, testConfig(loopback), func(r *rig) {
+			client := r.client()
+			check(r, measurement.UDPOWD, func(i int, q request) {
+				client.send(q.bytes())
+				r.driveTo(selfstats.ProbesReflected, uint64(i+1))
+				client.receive()
+			})
+		})
+	})
+	t.Run("tcp", func(t *testing.T) {
+		eachByHand(t, testConfig(loopback), func(r *rig) {
+			s := r.dial()
+			check(r, measurement.TCPOWD, func(i int, q request) {
+				s.send(q.bytes())
+				r.driveTo(selfstats.ProbesReflected, uint64(i+1))
+				s.receive()
+			})
+		})
+	})
+}
+
+func TestIdentityMayChangeAgainLater(t *testing.T) {
+	eachByHand(t, testConfig(loopback), func(r *rig) {
+		client, q := r.client(), probe(0)
+		for i, name := range []string{"a", "b", "c"} {
+			if i == 2 { // as if it had been a while
+				x := r.anySession()
+				x.renamed = x.renamed.Add(-renaming)
+			}
+			q.seq, q.name = i, name
+			client.send(q.bytes())
+			r.driveTo(selfstats.ProbesReflected, uint64(i+1))
+			if _, identity := r.identity(); identity != name+"|['isp:local']" {
+				r.Errorf("identity %q, want %q", identity, name)
+			}
+		}
+		r.counts(selfstats.ProbesRenamed, 0)
 	})
 }

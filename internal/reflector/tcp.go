@@ -172,7 +172,8 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 			r.counters.Inc(selfstats.ProbesMalformed)
 			continue
 		}
-		x := r.find(p.session, measurement.TCP, p.stream.Remote(), &m)
+		a := arrival{transport: measurement.TCP, remote: p.stream.Remote(), message: m, at: at, stamp: stamp, now: now}
+		x, own := r.find(p.session, &a)
 		if x == nil {
 			return false
 		}
@@ -182,7 +183,10 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 		}
 		p.replies = textproto.AppendReply(p.replies, m, r.config.Name, int64(at))
 		r.counters.Inc(selfstats.ProbesReflected)
-		r.arrive(p.session, &m, at, stamp, now)
+		r.receive(&a)
+		if own {
+			r.arrive(x, &a)
+		}
 	}
 }
 

@@ -36,6 +36,7 @@ func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
 		s.buffers[i] = make([]byte, 0, r.config.MaxSize+textproto.MaxName)
 	}
 	r.sockets = append(r.sockets, s)
+	r.ports = append(r.ports, conn.LocalAddr().Port())
 	return missing, nil
 }
 
@@ -68,14 +69,26 @@ func (r *Reflector) reflect(s *socket, p *packetio.Packet, now clock.Mono) {
 		r.counters.Inc(selfstats.ProbesMalformed)
 		return
 	}
-	x := r.find(r.sessions.udp[p.Remote], measurement.UDP, p.Remote, &m)
+	if r.answersAt(p.Remote.Port()) {
+		r.counters.Inc(selfstats.ProbesLooped)
+		return
+	}
+	a := arrival{transport: measurement.UDP, remote: p.Remote, message: m, at: p.At, stamp: p.Stamp, now: now}
+	x, own := r.find(r.sessions.udp[p.Remote], &a)
 	if x == nil {
+		return
+	}
+	if x.circle.closed(m.Seq) {
+		r.counters.Inc(selfstats.ProbesLooped)
 		return
 	}
 	i := len(s.replies)
 	reply := textproto.AppendReply(s.buffers[i], m, r.config.Name, int64(p.At))
 	s.replies = append(s.replies, packetio.Packet{Data: reply, Remote: p.Remote, Local: p.Local})
-	r.arrive(x, &m, p.At, p.Stamp, now)
+	r.receive(&a)
+	if own {
+		r.arrive(x, &a)
+	}
 }
 
 // answer sends the staged replies.

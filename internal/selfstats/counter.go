@@ -38,6 +38,8 @@ const (
 	ProbesReordered                    // probes overtaken by a later one
 	ProbesMalformed                    // datagrams or streams at the reflector that are no probe
 	ProbesOversized                    // datagrams longer than max_size
+	ProbesLooped                       // datagrams that seem to be another reflector's replies, not answered
+	ProbesRenamed                      // probes not measured because their address changes its name too often
 	SessionsOpened                     // sessions that the reflector accepted
 	SessionsExpired                    // sessions that it forgot for being idle or closed
 	SessionsRefused                    // probes of sessions beyond max_sessions
@@ -80,6 +82,8 @@ var counterNames = [NumCounters]string{
 	ProbesReordered:     "probes_reordered",
 	ProbesMalformed:     "probes_malformed",
 	ProbesOversized:     "probes_oversized",
+	ProbesLooped:        "probes_looped",
+	ProbesRenamed:       "probes_renamed",
 	SessionsOpened:      "sessions_opened",
 	SessionsExpired:     "sessions_expired",
 	SessionsRefused:     "sessions_refused",

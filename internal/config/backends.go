@@ -29,7 +29,7 @@ func readBackend(t *table) backend {
 	case BackendCLI:
 		t.close()
 	case BackendLog:
-		b.keys["level"] = logBackendLevel(read(t, "level", logLevelRule))
+		b.setLevel(read(t, "level", logLevelRule), t.path)
 		t.close()
 	default:
 		b.keys = foreignKeys(t.values)
@@ -37,8 +37,10 @@ func readBackend(t *table) backend {
 	return b
 }
 
-func logBackendLevel(level *setting[string]) string {
-	return strings.ToLower(valueOr(level, defaultBackendLogLevel))
+// setLevel completes the backend log, which is at where.
+func (b *backend) setLevel(level *setting[string], where path) {
+	b.level = first(level, byDefault(where.key("level").String(), defaultBackendLogLevel))
+	b.keys["level"] = strings.ToLower(b.level.value)
 }
 
 func foreignKeys(values map[string]any) map[string]any {
@@ -81,7 +83,7 @@ func indexOfBackend(backends []backend, name string) int {
 func newBackend(name string, from origin) backend {
 	b := backend{name: setting[string]{name, from}, keys: map[string]any{}}
 	if name == BackendLog {
-		b.keys["level"] = defaultBackendLogLevel
+		b.setLevel(nil, path{"metrics"})
 	}
 	return b
 }

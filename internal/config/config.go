@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"net/netip"
 	"os"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -103,6 +105,18 @@ const (
 	LogError    LogLevel = "ERROR"
 	LogCritical LogLevel = "CRITICAL"
 )
+
+// logLevels has them in this order. Nothing writes to it.
+var logLevels = []LogLevel{LogDebug, LogInfo, LogWarning, LogError, LogCritical}
+
+// ParseLogLevel reads a level that was checked: a name in any case, such as the key level of the
+// backend log.
+func ParseLogLevel(name string) LogLevel { return LogLevel(strings.ToUpper(name)) }
+
+// letsThrough reports whether a log at level l has messages of the given level.
+func (l LogLevel) letsThrough(message LogLevel) bool {
+	return slices.Index(logLevels, message) >= slices.Index(logLevels, l)
+}
 
 // The backends a configuration may name.
 const (

@@ -113,6 +113,9 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 			`unknown key "metrics[0].levle" (did you mean "level"?)`},
 		{"level of the log backend unknown", "[metrics]\nbackend = \"log\"\nlevel = \"loud\"",
 			`metrics.level = "loud": must be DEBUG, INFO, WARNING, ERROR or CRITICAL`},
+		{"level of the log backend below the log level", "[metrics]\nbackend = \"log\"\nlevel = \"debug\"",
+			`metrics.level = "debug" and log_level = INFO (the default): ` +
+				"log_level must let the level of backend log through"},
 
 		{"engine a number", "engine = 5", "line 1: engine = 5: must be a table, [engine]"},
 		{"engine mode unknown", "[engine]\nmode = \"fast\"", `engine.mode = "fast": must be auto, linux or portable`},

@@ -61,8 +61,11 @@ func TestOptionsWinOverTheFile(t *testing.T) {
 			}},
 		{"a backend of the file, which keeps its keys", Overrides{Metrics: ptr("clickhouse")},
 			func(c *Config) { c.Backends = c.Backends[1:] }},
-		{"a backend that is not in the file", Overrides{Metrics: ptr("log")},
-			func(c *Config) { c.Backends = []Backend{{"log", map[string]any{"level": "warning"}}} }},
+		{"a backend that is not in the file", Overrides{Metrics: ptr("log"), LogLevel: ptr("warning")},
+			func(c *Config) {
+				c.Backends = []Backend{{"log", map[string]any{"level": "warning"}}}
+				c.LogLevel = LogWarning
+			}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			want := mustLoad(t, fileWithEverything, Overrides{})
@@ -89,6 +92,7 @@ func TestSwitchTurnsATransportBackOn(t *testing.T) {
 }
 
 func TestErrorsNameTheOption(t *testing.T) {
+	const letThrough = "log_level must let the level of backend log through"
 	const field = `must be 1 to 64 octets of UTF-8 without "|" and control characters`
 	for _, test := range []struct {
 		name    string
@@ -111,6 +115,19 @@ func TestErrorsNameTheOption(t *testing.T) {
 		{"losses", Overrides{MaxLost: ptr(0)}, "", "--max-lost 0: must be 1 to 1000000 probes"},
 		{"interval", Overrides{Interval: ptr(0.05)}, "", "--interval 0.05: must be 0.1 to 86400000 milliseconds"},
 		{"timeout", Overrides{Timeout: ptr(-1.0)}, "", "--timeout -1: must be 0.001 to 3600 seconds"},
+		{"log level above that of the backend log", Overrides{LogLevel: ptr("error")},
+			"[metrics]\nbackend = \"log\"\nlevel = \"warning\"",
+			`latency.toml: metrics.level = "warning" and --log-level error: ` + letThrough},
+		{"log level above the default of the backend log", Overrides{LogLevel: ptr("error")},
+			"[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"log\"",
+			"metrics[1].level = warning (the default) and --log-level error: " + letThrough},
+		{"backend log below the log level", Overrides{Metrics: ptr("log")}, `log_level = "critical"`,
+			`latency.toml: log_level = "critical" and metrics.level = warning (the default): ` + letThrough},
+		{"backend log at its level in the file", Overrides{Metrics: ptr("log")},
+			"[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"log\"\nlevel = \"Debug\"",
+			`latency.toml: metrics[1].level = "Debug" and log_level = INFO (the default): ` + letThrough},
+		{"backend log and log level both by option", Overrides{Metrics: ptr("log"), LogLevel: ptr("ERROR")}, "",
+			"metrics.level = warning (the default) and --log-level ERROR: " + letThrough},
 		{"both transports off", Overrides{TCP: ptr(false), UDP: ptr(false)}, "",
 			"--no-tcp and --no-udp: one of tcp and udp must be on"},
 		{"one transport off here, one in the file", Overrides{UDP: ptr(false)}, "tcp = false",
@@ -146,6 +163,15 @@ func TestAllowedKnowsEveryOptionWithARange(t *testing.T) {
 	for _, option := range []string{"name", "metrics"} {
 		if !strings.Contains(Allowed(option), " ") {
 			t.Errorf("Allowed(%q) = %q, want a rule", option, Allowed(option))
+		}
+	}
+}
+
+func TestBackendLogMayBeBelowTheLogLevelWhereItIsNotUsed(t *testing.T) {
+	const text = "log_level = \"warning\"\n[[metrics]]\nbackend = \"log\"\nlevel = \"debug\"\n"
+	for _, options := range []Overrides{{Metrics: ptr("cli")}, {LogLevel: ptr("debug")}} {
+		if _, err := load(text, options); err != nil {
+			t.Errorf("Parse with %+v = %v, want no error", options, err)
 		}
 	}
 }

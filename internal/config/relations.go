@@ -11,6 +11,9 @@ func (l layers) checkRelations() error {
 	if err := l.checkTransports(); err != nil {
 		return err
 	}
+	if err := l.checkLogLevels(); err != nil {
+		return err
+	}
 	for _, t := range l.file.Targets {
 		p := l.probe(t)
 		if err := checkSize(p.Size, l.maxSize()); err != nil {
@@ -32,6 +35,18 @@ func (l layers) checkTransports() error {
 		return nil
 	}
 	return conflict(tcp.from, udp.from, "one of tcp and udp must be on")
+}
+
+// checkLogLevels refuses a backend log whose every point would be left out of the log.
+func (l layers) checkLogLevels() error {
+	for _, b := range l.chosenBackends() {
+		logLevel := l.logLevel()
+		if b.level == nil || ParseLogLevel(logLevel.value).letsThrough(ParseLogLevel(b.level.value)) {
+			continue
+		}
+		return conflict(b.level.from, logLevel.from, "log_level must let the level of backend log through")
+	}
+	return nil
 }
 
 func checkSize(size, maxSize *setting[int]) error {
@@ -61,6 +76,9 @@ func checkSpin(interval *setting[float64], e engine) error {
 
 // conflict is the error for two values that do not go together.
 func conflict(a, b origin, demand string) error {
+	if a.file == "" && b.file != "" { // the file is named first
+		a, b = b, a
+	}
 	return fmt.Errorf("%s and %s: %s", a, b.assignment, demand)
 }
 

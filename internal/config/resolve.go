@@ -25,7 +25,7 @@ func (l layers) resolve(hostname func() (string, error)) (Config, error) {
 		UDP:         l.udp().value,
 		MaxSize:     l.maxSize().value,
 		MaxSessions: first(l.file.MaxSessions, l.defaults.MaxSessions).value,
-		LogLevel:    l.logLevel(),
+		LogLevel:    ParseLogLevel(l.logLevel().value),
 		LogFile:     first(l.flags.LogFile, l.file.LogFile, l.defaults.LogFile).value,
 		Backends:    l.backends(),
 	}
@@ -61,32 +61,34 @@ func (l layers) udp() *setting[bool] {
 	return first(l.flags.UDP, l.file.UDP, l.defaults.UDP)
 }
 
-func (l layers) logLevel() LogLevel {
-	level := first(l.flags.LogLevel, l.file.LogLevel, l.defaults.LogLevel)
-	return LogLevel(strings.ToUpper(level.value))
+func (l layers) logLevel() *setting[string] {
+	return first(l.flags.LogLevel, l.file.LogLevel, l.defaults.LogLevel)
 }
 
 func (l layers) maxSize() *setting[int] {
 	return first(l.flags.MaxSize, l.file.MaxSize, l.defaults.MaxSize)
 }
 
-// backends keeps the keys that the file has for a backend named by option.
 func (l layers) backends() []Backend {
-	chosen := l.file.Backends
-	switch named := l.flags.Backends; {
-	case len(named) > 0:
-		chosen = named
-		if i := indexOfBackend(l.file.Backends, named[0].name.value); i >= 0 {
-			chosen = l.file.Backends[i : i+1]
-		}
-	case len(chosen) == 0:
-		chosen = []backend{newBackend(DefaultBackend, origin{})}
-	}
 	var backends []Backend
-	for _, b := range chosen {
+	for _, b := range l.chosenBackends() {
 		backends = append(backends, Backend{Name: b.name.value, Keys: b.keys})
 	}
 	return backends
+}
+
+// chosenBackends keeps the keys that the file has for a backend named by option.
+func (l layers) chosenBackends() []backend {
+	switch named := l.flags.Backends; {
+	case len(named) > 0:
+		if i := indexOfBackend(l.file.Backends, named[0].name.value); i >= 0 {
+			return l.file.Backends[i : i+1]
+		}
+		return named
+	case len(l.file.Backends) > 0:
+		return l.file.Backends
+	}
+	return []backend{newBackend(DefaultBackend, origin{})}
 }
 
 // top has the effective values of the top level, which targets inherit.

@@ -97,7 +97,11 @@ func oneOf(words ...string) rule[string] {
 }
 
 // oneOfFolded takes the given words whatever their case.
-func oneOfFolded(words ...string) rule[string] {
+func oneOfFolded[W ~string](named ...W) rule[string] {
+	words := make([]string, len(named))
+	for i, word := range named {
+		words[i] = string(word)
+	}
 	r := oneOf(words...)
 	r.valid = func(s string) bool {
 		return slices.ContainsFunc(words, func(word string) bool { return strings.EqualFold(word, s) })

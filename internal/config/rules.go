@@ -33,9 +33,8 @@ var (
 	tagsRule        = listRule[string]{kind: "a list of strings", maxCount: 32, element: textOf(1, 200)}
 	backendRule     = oneOf(BackendCLI, BackendLog, BackendZeroMQ, BackendDatadog, BackendPushgateway,
 		BackendClickHouse)
-	logLevelRule = oneOfFolded(string(LogDebug), string(LogInfo), string(LogWarning), string(LogError),
-		string(LogCritical))
-	addressRule = rule[string]{
+	logLevelRule = oneOfFolded(logLevels...)
+	addressRule  = rule[string]{
 		kind:    "a string",
 		allowed: "an IPv4 or IPv6 address; leave it out to listen on every address",
 		decode:  decodeString,

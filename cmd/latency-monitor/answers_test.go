@@ -41,7 +41,7 @@ func TestHelpIsPrinted(t *testing.T) {
 func TestCheckConfigPrintsWhatLoadsToTheSame(t *testing.T) {
 	for _, test := range []struct{ name, config, args string }{
 		{"nothing configured", "", "-n a"},
-		{"options", "", "-n a -m log --tcp-port 1 --udp-port 2 -l error -f log -s 64 -x 3 -T 0.5 -i 0.1"},
+		{"options", "", "-n a -m log --tcp-port 1 --udp-port 2 -l warning -f log -s 64 -x 3 -T 0.5 -i 0.1"},
 		{"options over a file", "name = \"b\"\ninterval = 5\nlog_level = \"debug\"\n" +
 			"[[targets]]\nhost = \"c\"\ninterval = 7\ntags = [\"it's\", 'a \"tag\"']", "-n a -i 1 --no-tcp --no-rtt"},
 		{"an engine and two backends", "name = \"a\"\n[engine]\nmode = \"portable\"\ncpus = [0]\nspin = \"50us\"\n" +

@@ -14,18 +14,17 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/cli"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
-	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
 // backends make the backends of this build from their own keys.
-var backends = map[string]func(b config.Backend, log zerolog.Logger, stdout io.Writer) (exporter.Backend, error){
-	config.BackendCLI: func(_ config.Backend, _ zerolog.Logger, stdout io.Writer) (exporter.Backend, error) {
-		return cli.New(stdout), nil
+var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) exporter.Backend{
+	config.BackendCLI: func(_ config.Backend, _ logbook, stdout io.Writer) exporter.Backend {
+		return cli.New(stdout)
 	},
-	config.BackendLog: func(b config.Backend, log zerolog.Logger, _ io.Writer) (exporter.Backend, error) {
-		level, err := zlog.ParseLevel(fmt.Sprint(b.Keys["level"]))
-		return zlog.New(log, level), err
+	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) exporter.Backend {
+		level := config.ParseLogLevel(fmt.Sprint(b.Keys["level"]))
+		return zlog.New(log.Logger, log.out, levels[level])
 	},
 }
 
@@ -41,7 +40,8 @@ func checkBackends(wanted []config.Backend) error {
 }
 
 // assemble wires the parts, in the order in which a sample meets them: engine, exporter, backends.
-func assemble(c config.Config, targets []resolver.Target, log zerolog.Logger, stdout io.Writer) (*daemon, error) {
+func assemble(c config.Config, targets []resolver.Target, book logbook, stdout io.Writer) (*daemon, error) {
+	log := book.Logger
 	e, err := engine.New(engineConfig(c, log))
 	if err != nil {
 		return nil, err
@@ -60,13 +60,9 @@ func assemble(c config.Config, targets []resolver.Target, log zerolog.Logger, st
 		}
 	}
 	for _, b := range c.Backends {
-		backend, err := backends[b.Name](b, log, stdout)
-		if err != nil {
-			return nil, fmt.Errorf("metrics backend %q: %w", b.Name, err)
-		}
-		d.exporter.AddBackend(backend, 0)
+		d.exporter.AddBackend(backends[b.Name](b, book, stdout), 0)
 	}
-	d.reporter = &exporter.Reporter{Log: log, Blocks: func() []*selfstats.Block { return e.Counters() }, Exporter: d.exporter}
+	d.reporter = &exporter.Reporter{Log: log, Blocks: e.Counters, Exporter: d.exporter}
 	d.announce(c)
 	return d, nil
 }
@@ -97,7 +93,8 @@ func (d *daemon) announce(c config.Config) {
 		count += len(t.Sessions)
 	}
 	if c.File == "" {
-		d.log.Info().Msgf("no %s in the working directory: server mode, answering probes and sending none", config.DefaultFile)
+		d.log.Info().Msgf("no %s in the working directory: server mode, answering probes and sending none",
+			config.DefaultFile)
 	}
 	var listening []string
 	if c.UDP {
@@ -106,8 +103,14 @@ func (d *daemon) announce(c config.Config) {
 	if c.TCP {
 		listening = append(listening, fmt.Sprintf("tcp %s", address(c, c.TCPPort)))
 	}
-	d.log.Info().Str("version", versionText()).Str("name", c.Name).Str("engine", string(d.engine.Mode())).
-		Str("listening", strings.Join(listening, ", ")).Int("targets", len(d.targets)).Int("sessions", count).Msg("started")
+	d.log.Info().
+		Str("version", versionText()).
+		Str("name", c.Name).
+		Str("engine", string(d.engine.Mode())).
+		Str("listening", strings.Join(listening, ", ")).
+		Int("targets", len(d.targets)).
+		Int("sessions", count).
+		Msg("started")
 }
 
 func address(c config.Config, port uint16) string {

@@ -74,18 +74,6 @@ func TestLogBackendLogsEveryPointAtItsLevel(t *testing.T) {
 	}
 }
 
-func TestLogBackendBelowTheLogLevelLogsNothing(t *testing.T) {
-	// The cli backend shows when there were points.
-	config := probeItself(t) + "[[metrics]]\nbackend = \"log\"\nlevel = \"debug\"\n[[metrics]]\nbackend = \"cli\"\n"
-	p := start(t, spec{on: thisHost{}, name: "a", config: config})
-	p.waitPoints(20, delays...)
-	out, c := p.stop()
-	if points := loggedPoints(out.log); len(points) > 0 {
-		t.Errorf("points were logged: %v, want none", points)
-	}
-	checkPrinted(out, c)
-}
-
 // With a log file there is nothing on standard error; what was logged before stays.
 func TestLogFileGetsTheLogAndItsPoints(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "latency.log")

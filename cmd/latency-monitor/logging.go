@@ -15,19 +15,28 @@ import (
 // levels are the configuration's names of zerolog's levels. CRITICAL is a level only: logging at it
 // ends nothing.
 var levels = map[config.LogLevel]zerolog.Level{
-	config.LogDebug: zerolog.DebugLevel, config.LogInfo: zerolog.InfoLevel, config.LogWarning: zerolog.WarnLevel,
-	config.LogError: zerolog.ErrorLevel, config.LogCritical: zerolog.FatalLevel,
+	config.LogDebug:    zerolog.DebugLevel,
+	config.LogInfo:     zerolog.InfoLevel,
+	config.LogWarning:  zerolog.WarnLevel,
+	config.LogError:    zerolog.ErrorLevel,
+	config.LogCritical: zerolog.FatalLevel,
 }
 
 // leadingFields come first in a line, in this order; the others follow by name.
 var leadingFields = []string{
-	"slots_sent", "slots_skipped", "answered", "lost", "late", "duplicate", "reordered", "malformed", "probes_received",
-	"lateness_p50", "lateness_p99", "lateness_max", "ring_dropped", "export_dropped",
+	"slots_sent", "slots_skipped", "answered", "lost", "late", "duplicate", "reordered", "malformed",
+	"probes_received", "lateness_p50", "lateness_p99", "lateness_max", "ring_dropped", "export_dropped",
 }
 
-// openLog makes the logger that the configuration asks for, one line of text per entry: time, level,
+// logbook is the log.
+type logbook struct {
+	zerolog.Logger
+	out io.Writer // takes the Logger's entries and writes them as text; for the backend log, too
+}
+
+// openLog makes the log that the configuration asks for, one line of text per entry: time, level,
 // message, fields.
-func openLog(c config.Config, stderr io.Writer) (log zerolog.Logger, closeLog func(), err error) {
+func openLog(c config.Config, stderr io.Writer) (log logbook, closeLog func(), err error) {
 	out, closeLog := stderr, func() {}
 	if c.LogFile != "" {
 		file, err := os.OpenFile(c.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o640)
@@ -36,13 +45,16 @@ func openLog(c config.Config, stderr io.Writer) (log zerolog.Logger, closeLog fu
 		}
 		out, closeLog = file, func() { file.Close() }
 	}
-	zerolog.TimeFieldFormat = zerolog.TimeFormatUnixMicro // what the console writer has to parse
 	console := zerolog.ConsoleWriter{
-		Out: out, NoColor: true, TimeFormat: "2006-01-02T15:04:05.000Z07:00", TimeLocation: time.UTC,
-		FormatLevel: levelName, FieldsOrder: leadingFields,
+		Out: out, NoColor: true, FormatTimestamp: timeOfLine, FormatLevel: levelName,
+		FieldsOrder: leadingFields,
 	}
-	return zerolog.New(console).Level(levels[c.LogLevel]).With().Timestamp().Logger(), closeLog, nil
+	return logbook{zerolog.New(console).Level(levels[c.LogLevel]), console}, closeLog, nil
 }
+
+// timeOfLine is the time at which a line is written. Entries carry none: zerolog would write it in the
+// format that a variable of its package has, for all its users in the process.
+func timeOfLine(any) string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
 
 func levelName(level any) string {
 	parsed, err := zerolog.ParseLevel(fmt.Sprint(level))

@@ -74,9 +74,11 @@ func checkMessage(s measurement.Session, maxSize int) error {
 	case s.Transport == measurement.TCPConnect: // has no messages
 		return nil
 	case tags > textproto.MaxTags:
-		return fmt.Errorf("tags of %d octets as the protocol writes them: must be at most %d", tags, textproto.MaxTags)
+		return fmt.Errorf("tags of %d octets as the protocol writes them: must be at most %d",
+			tags, textproto.MaxTags)
 	case header > maxSize:
-		return fmt.Errorf("name and tags make messages of %d octets: must be at most max_size = %d", header, maxSize)
+		return fmt.Errorf("name and tags make messages of %d octets: must be at most max_size = %d",
+			header, maxSize)
 	}
 	return nil
 }

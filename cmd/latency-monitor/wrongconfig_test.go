@@ -55,6 +55,12 @@ var wrongConfig = []struct {
 	{"an unknown option", "", "--intervall 1", "unknown option --intervall (did you mean --interval?)"},
 	{"an argument", "", "latency.toml", `unexpected argument "latency.toml": options begin with - or --`},
 	{"an unknown log level", "", "-l loud", "--log-level loud: must be DEBUG, INFO, WARNING, ERROR or CRITICAL"},
+	{"a backend log below the log level", "[metrics]\nbackend = \"log\"\nlevel = \"debug\"", "",
+		`latency.toml: metrics.level = "debug" and log_level = INFO (the default): ` +
+			"log_level must let the level of backend log through"},
+	{"a backend log below the log level on the command line", "", "-m log -l ERROR",
+		"metrics.level = warning (the default) and --log-level ERROR: " +
+			"log_level must let the level of backend log through"},
 	{"an unknown backend", "", "-m influx",
 		"--metrics influx: must be cli, log, zeromq, datadog, pushgateway or clickhouse"},
 	{"an unknown backend in the file", "[metrics]\nbackend = \"influx\"", "",

@@ -4,60 +4,44 @@ package zlog
 import (
 	"context"
 	"fmt"
-	"strings"
+	"io"
 
 	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 )
 
-// DefaultLevel is the level at which samples are logged unless the configuration says otherwise.
-const DefaultLevel = zerolog.WarnLevel
-
-// levels are the reference implementation's names. CRITICAL has no counterpart in zerolog but fatal.
-var levels = map[string]zerolog.Level{
-	"DEBUG": zerolog.DebugLevel, "INFO": zerolog.InfoLevel, "WARNING": zerolog.WarnLevel,
-	"ERROR": zerolog.ErrorLevel, "CRITICAL": zerolog.FatalLevel,
-}
-
-// ParseLevel reads a level's name, in upper or lower case.
-func ParseLevel(name string) (zerolog.Level, error) {
-	if level, ok := levels[strings.ToUpper(name)]; ok {
-		return level, nil
-	}
-	return 0, fmt.Errorf("level %q: must be DEBUG, INFO, WARNING, ERROR or CRITICAL", name)
-}
-
 // Backend logs samples.
 type Backend struct {
 	log    zerolog.Logger
+	out    errorKeeper
 	level  zerolog.Level
 	line   []byte
 	closed bool
 }
 
-// New makes a backend that logs to log at the given level. A logger whose own level is higher logs
-// none of them.
-func New(log zerolog.Logger, level zerolog.Level) *Backend {
-	return &Backend{log: log, level: level}
+// New makes a backend that writes entries of the given level to out, with the fields of log. The level
+// of log does not matter: nothing is left out.
+func New(log zerolog.Logger, out io.Writer, level zerolog.Level) *Backend {
+	b := &Backend{level: level, out: errorKeeper{to: out}}
+	b.log = log.Output(&b.out).Level(level)
+	return b
 }
 
 // Name is "log".
 func (b *Backend) Name() string { return "log" }
 
-// Publish logs the points. zerolog hides errors of the writer, so it has none.
+// Publish logs the points, up to the first that can't be written.
 func (b *Backend) Publish(_ context.Context, points []exporter.Point) error {
 	if b.closed {
 		return exporter.ErrClosed
 	}
 	for i := range points {
-		// WithLevel, unlike Fatal, only logs.
-		event := b.log.WithLevel(b.level)
-		if !event.Enabled() {
-			return nil
-		}
 		b.line = points[i].AppendJSON(b.line[:0])
-		event.Msg(string(b.line))
+		b.log.WithLevel(b.level).Msg(string(b.line)) // WithLevel, unlike Fatal, only logs
+		if b.out.err != nil {
+			return fmt.Errorf("log samples: %w", b.out.err)
+		}
 	}
 	return nil
 }
@@ -70,8 +54,21 @@ func (b *Backend) Flush(context.Context) error {
 	return nil
 }
 
-// Close ends the backend. It leaves the logger as it is.
+// Close ends the backend. It leaves the writer open.
 func (b *Backend) Close(context.Context) error {
 	b.closed = true
 	return nil
+}
+
+// errorKeeper remembers what became of the last write. zerolog returns no errors, and prints to
+// standard error those that it gets, one a line.
+type errorKeeper struct {
+	to  io.Writer
+	err error // of the last write
+}
+
+// Write implements io.Writer. It returns no error.
+func (k *errorKeeper) Write(p []byte) (int, error) {
+	_, k.err = k.to.Write(p)
+	return len(p), nil
 }

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"syscall"
 	"testing"
 
 	"github.com/rs/zerolog"
@@ -15,7 +17,7 @@ func TestConformance(t *testing.T) {
 	exportertest.Run(t, func(t *testing.T) exportertest.Subject {
 		var out bytes.Buffer
 		return exportertest.Subject{
-			Backend:  New(zerolog.New(&out), DefaultLevel),
+			Backend:  New(zerolog.New(&out), &out, zerolog.WarnLevel),
 			Received: func(int) []exportertest.Got { return received(t, out.Bytes()) },
 		}
 	})
@@ -34,7 +36,7 @@ func received(t *testing.T, out []byte) []exportertest.Got {
 	return all
 }
 
-type logLine struct{ Level, Message string }
+type logLine struct{ Level, Message, Host string }
 
 func parse(t *testing.T, line []byte) (l logLine) {
 	t.Helper()
@@ -44,44 +46,54 @@ func parse(t *testing.T, line []byte) (l logLine) {
 	return l
 }
 
-func TestSamplesAreLoggedAtTheirLevel(t *testing.T) {
-	tests := []struct {
-		name      string
-		wantLevel string
-	}{
-		{"DEBUG", "debug"}, {"info", "info"}, {"Warning", "warn"}, {"ERROR", "error"},
-		{"CRITICAL", "fatal"}, // and the test goes on
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			level, err := ParseLevel(tt.name)
-			if err != nil {
-				t.Fatalf("ParseLevel(%q): %v", tt.name, err)
-			}
+func TestSamplesAreLoggedAtTheirLevelWhateverTheLoggers(t *testing.T) {
+	for _, level := range []zerolog.Level{
+		zerolog.DebugLevel, zerolog.InfoLevel, zerolog.WarnLevel, zerolog.ErrorLevel,
+		zerolog.FatalLevel, // and the test goes on
+	} {
+		t.Run(level.String(), func(t *testing.T) {
 			var out bytes.Buffer
-			b := New(zerolog.New(&out), level)
+			log := zerolog.New(nil).Level(zerolog.PanicLevel).With().Str("host", "a").Logger()
+			b := New(log, &out, level)
 			if err := b.Publish(context.Background(), exportertest.Points(1)); err != nil {
 				t.Fatalf("Publish: %v", err)
 			}
-			if got := parse(t, out.Bytes()).Level; got != tt.wantLevel {
-				t.Errorf("level = %q, want %q", got, tt.wantLevel)
+			if got := parse(t, out.Bytes()); got.Level != level.String() || got.Host != "a" {
+				t.Errorf("entry = %+v, want level %v and the logger's field", got, level)
 			}
 		})
 	}
 }
 
-func TestParseLevelRefusesOtherNames(t *testing.T) {
-	for _, name := range []string{"", "warn", "FATAL", "10"} {
-		if level, err := ParseLevel(name); err == nil {
-			t.Errorf("ParseLevel(%q) = %v, want an error", name, level)
-		}
-	}
+// disk is a writer that is full at times.
+type disk struct {
+	bytes.Buffer
+	full bool
 }
 
-func TestLoggerWithHigherLevelLogsNoSamples(t *testing.T) {
-	var out bytes.Buffer
-	b := New(zerolog.New(&out).Level(zerolog.ErrorLevel), DefaultLevel)
-	if err := b.Publish(context.Background(), exportertest.Points(3)); err != nil || out.Len() != 0 {
-		t.Errorf("Publish = %v, output %q, want nil and none", err, out.Bytes())
+func (d *disk) Write(p []byte) (int, error) {
+	if d.full {
+		return 0, syscall.ENOSPC
+	}
+	return d.Buffer.Write(p)
+}
+
+func TestErrorsOfTheLogAreReturned(t *testing.T) {
+	var out disk
+	b := New(zerolog.New(&out), &out, zerolog.WarnLevel)
+	points := exportertest.Points(3)
+	for _, step := range []struct {
+		full      bool
+		want      error
+		wantLines int
+	}{{false, nil, 3}, {true, syscall.ENOSPC, 3}, {true, syscall.ENOSPC, 3}, {false, nil, 6}} {
+		out.full = step.full
+		err := b.Publish(context.Background(), points)
+		if !errors.Is(err, step.want) {
+			t.Errorf("Publish with a full disk = %v: %v, want %v", step.full, err, step.want)
+		}
+		if got := len(received(t, out.Bytes())); got != step.wantLines {
+			t.Errorf("%d lines are logged, want %d", got, step.wantLines)
+		}
 	}
 }

@@ -58,10 +58,10 @@ func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
 			missing = append(missing, err)
 		}
 	}
-	// Without privilege the kernel cuts the room to net.core.rmem_max.
-	if unix.SetsockoptInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveQueue) != nil {
-		try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveQueue, "SO_RCVBUF"))
-	}
+	try(c.recv.Try(c.fd))
+	try(c.send.Try(c.fd))
+	_ = c.errors.Try(c.fd) // the same as recv
+	try(roomToReceive(c.fd))
 	try(timestamp.EnableReceive(c.fd))
 	try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
 	if local.Addr().Is4() {
@@ -84,6 +84,21 @@ func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
 	var err error
 	c.local, err = boundTo(c.fd)
 	return missing, err
+}
+
+// roomToReceive makes the receive queue large. Without privilege the kernel cuts it down, silently.
+func roomToReceive(fd int) error {
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, receiveQueue) == nil {
+		return nil
+	}
+	if err := setInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, receiveQueue, "SO_RCVBUF"); err != nil {
+		return err
+	}
+	// The kernel doubles the value, for what it needs itself (socket(7)).
+	if got, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF); err == nil && got/2 < receiveQueue {
+		return fmt.Errorf("receive queue of %d octets: only %d, the limit of net.core.rmem_max", receiveQueue, got/2)
+	}
+	return nil
 }
 
 // enableErrors has the kernel queue ICMP errors (IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7)). Without

@@ -1,7 +1,9 @@
 package sender
 
 import (
+	"errors"
 	"net/netip"
+	"syscall"
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
@@ -57,9 +59,10 @@ func New(network loop.Network, c Config) (s *Sender, missing packetio.Missing, e
 	}
 	for _, ip := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		var refused packetio.Missing
-		if _, refused, err = s.openLane(ip); err == nil {
-			missing = append(missing, refused...)
+		if _, refused, err = s.openLane(ip); err != nil && !errors.Is(err, syscall.EAFNOSUPPORT) {
+			refused = packetio.Missing{err}
 		}
+		missing = append(missing, refused...)
 	}
 	if len(s.lanes) == 0 {
 		return nil, nil, err

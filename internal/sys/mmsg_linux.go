@@ -2,6 +2,7 @@ package sys
 
 import (
 	"net/netip"
+	"os"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -64,16 +65,27 @@ func (b *RecvBatch) Recv(fd, limit, flags int) (int, unix.Errno) {
 		h.Namelen = SockaddrSize
 		h.SetControllen(ControlSize)
 	}
-	if !b.single {
-		n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
-			uintptr(limit), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
-		if errno != unix.ENOSYS {
-			return count(n, errno), errno
-		}
-		b.single = true
+	if b.single {
+		return b.recvOne(fd, flags)
 	}
-	return b.recvOne(fd, flags)
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
+		uintptr(limit), uintptr(flags|unix.MSG_DONTWAIT), 0, 0)
+	return count(n, errno), errno
 }
+
+// Try asks once, with a socket that has nothing to receive yet, whether there is recvmmsg. After an
+// error the batch does without.
+func (b *RecvBatch) Try(fd int) error {
+	_, errno := b.Recv(fd, 1, 0)
+	b.single = notThere(errno)
+	if !b.single {
+		return nil
+	}
+	return os.NewSyscallError("recvmmsg", errno)
+}
+
+// notThere tells a system call that the kernel has not, or a sandbox refuses, from one that fails.
+func notThere(errno unix.Errno) bool { return errno == unix.ENOSYS || errno == unix.EPERM }
 
 // recvOne is Recv for a kernel or a sandbox without recvmmsg.
 func (b *RecvBatch) recvOne(fd, flags int) (int, unix.Errno) {
@@ -162,15 +174,23 @@ func (b *SendBatch) Send(fd, first, last int) (int, unix.Errno) {
 	if first >= last {
 		return 0, 0
 	}
-	if !b.single {
-		n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[first])),
-			uintptr(last-first), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
-		if errno != unix.ENOSYS {
-			return count(n, errno), errno
-		}
-		b.single = true
+	if b.single {
+		_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[first].hdr)),
+			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
+		return count(1, errno), errno
 	}
-	_, _, errno := unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[first].hdr)),
-		unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL)
-	return count(1, errno), errno
+	n, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[first])),
+		uintptr(last-first), unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
+	return count(n, errno), errno
+}
+
+// Try asks once, by sending no message, whether there is sendmmsg. After an error the batch does without.
+func (b *SendBatch) Try(fd int) error {
+	_, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
+		0, unix.MSG_DONTWAIT, 0, 0)
+	b.single = notThere(errno)
+	if !b.single {
+		return nil
+	}
+	return os.NewSyscallError("sendmmsg", errno)
 }

@@ -48,7 +48,7 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 	}
 	d := &daemon{log: log, engine: e, targets: targets}
 	d.resolver = &resolver.Resolver{Lookup: net.DefaultResolver.LookupNetIP, Add: e.Add, Log: log}
-	d.exporter = exporter.New(exporter.Config{Name: c.Name, Log: log, OnEvent: d.onEvent})
+	d.exporter = exporter.New(exporterConfig(c, log, d.onEvent))
 	for _, r := range e.Rings() {
 		d.exporter.AddRing(r)
 	}
@@ -76,6 +76,12 @@ func engineConfig(c config.Config, log zerolog.Logger) engine.Config {
 		Transmit: c.Engine.TxTimestamps != config.TxTimestampsOff, RingSize: c.Engine.RingSize,
 		Note: func(text string) { log.Warn().Msg(text) },
 	}
+}
+
+// exporterConfig lets the exporter know twice as many reflected sessions as there may be: the ring may
+// hold the end of each, and the beginning of another one.
+func exporterConfig(c config.Config, log zerolog.Logger, onEvent func(exporter.Event)) exporter.Config {
+	return exporter.Config{Name: c.Name, Log: log, OnEvent: onEvent, MaxReflected: 2 * c.MaxSessions}
 }
 
 // onEvent has the name of a target that does not answer looked up again.

@@ -52,12 +52,12 @@ func TestNewNamesDoNotAllocate(t *testing.T) {
 	for _, published := range []bool{true, false} {
 		next := 0
 		allocs := testing.AllocsPerRun(20, func() {
-			for _, x := range r.sessions.all {
+			r.sessions.visit(func(x *session) {
 				x.circle = circle{}
 				if published {
 					x.renamed = 0
 				}
-			}
+			})
 			client.send(names[next%2])
 			next++
 			seen := r.counters.Get(selfstats.ProbesReflected)

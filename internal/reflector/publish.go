@@ -35,7 +35,7 @@ func (r *Reflector) receive(a *arrival) {
 // arrive accounts for a probe of session x by its number.
 func (r *Reflector) arrive(x *session, a *arrival) {
 	seq, verdict, reordered, lost := x.window.Arrive(uint64(a.message.Seq), a.now)
-	x.last = a.now
+	x.heard(a.now, verdict == match.Fresh)
 	if reordered {
 		r.counters.Inc(selfstats.ProbesReordered)
 	}
@@ -67,15 +67,33 @@ func (r *Reflector) publishArrived() {
 }
 
 // announce tells the exporter, before the first sample of a session, whose it is. Without room for
-// that on the ring it is tried again with the next probe.
+// that on the ring it is tried again with the next probe. New names wait for old ends: so at any place
+// of the ring the exporter knows no more sessions than there may be.
 func (r *Reflector) announce(x *session, m *textproto.Message) {
-	if x.announced {
+	if x.announced || !r.tellEnded() {
 		return
 	}
 	r.identity = append(append(append(r.identity[:0], m.Name...), '|'), m.Tags...)
 	x.announced = r.config.Ring.PushAll(measurement.NamePieces(len(r.identity)), func(i int) measurement.Sample {
 		return measurement.NamePiece(x.id, x.transport, r.identity, i)
 	})
+}
+
+// tellEnded tells the exporter which sessions have ended, as far as there is room on the ring, and
+// reports whether that was all. Those that wait were all known at one time, since no new name passes
+// them: they are no more than there may be sessions.
+func (r *Reflector) tellEnded() (all bool) {
+	told := 0
+	record := func(int) measurement.Sample {
+		return measurement.Sample{Session: r.ended[told], Kind: measurement.KindEnd}
+	}
+	for told < len(r.ended) && r.config.Ring.PushAll(1, record) {
+		told++
+	}
+	if told > 0 {
+		r.ended = r.ended[:copy(r.ended, r.ended[told:])]
+	}
+	return len(r.ended) == 0
 }
 
 // publishOWD publishes the one-way delay of a probe, as it is: negative when the clocks disagree.

@@ -9,15 +9,15 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
 const (
 	// housekeeping is how often gaps are settled and idle sessions looked for.
 	housekeeping = 100 * time.Millisecond
-	// idleSession is after how long without a probe a session is forgotten.
-	idleSession = 5 * time.Minute
-	// idleConnection is how long a connection may take to send its first probe.
+	// idleConnection is how long a connection may take to send its first probe when there is not room
+	// for many more. A prober connects when it starts, and its first slot may be an interval away.
 	idleConnection = 10 * time.Second
 )
 
@@ -48,11 +48,13 @@ type Reflector struct {
 	scanners  []*textproto.Scanner // of ended ones
 	serial    uint32               // of the connection accepted last
 	connected int
+	starved   bool // of descriptors, since the last cleaning
 	spare     spare
 	sessions  table
 	packets   []packetio.Packet
-	arrived   []arrival // of the packets that are answered, until they are published
-	identity  []byte    // that is being announced
+	arrived   []arrival               // of the packets that are answered, until they are published
+	identity  []byte                  // that is being announced
+	ended     []measurement.SessionID // that the exporter has not been told of
 	cleaning  clock.Mono
 }
 
@@ -123,21 +125,29 @@ func (r *Reflector) Due(now clock.Mono) clock.Mono {
 
 // clean settles gaps and forgets what is idle.
 func (r *Reflector) clean(now clock.Mono) {
-	for _, x := range r.sessions.all {
+	r.tellEnded()
+	crowded := r.crowded()
+	r.sessions.visit(func(x *session) {
 		switch {
-		case !x.open:
-		case now.Sub(x.last) > idleSession:
+		case now.Sub(x.last) > x.patience(crowded):
 			r.end(x)
 		case x.window.Pending():
 			r.missed(x, x.window.Settle(now, r.config.Timeout), clock.WallNow())
 		}
-	}
+	})
 	for _, p := range r.peers {
-		if p != nil && p.idle(now) {
+		if p != nil && p.idle(now, crowded) {
 			r.hangUp(p)
 		}
 	}
+	r.starved = false
 	r.spare.keep()
+}
+
+// crowded reports whether there is not room for many more sessions or connections: three quarters of
+// it are used, or the process has no descriptors left.
+func (r *Reflector) crowded() bool {
+	return r.starved || 4*max(r.sessions.open(), r.connected) >= 3*r.config.MaxSessions
 }
 
 // Command implements loop.Handler; a reflector finds its sessions by itself.

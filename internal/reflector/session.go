@@ -1,7 +1,6 @@
 package reflector
 
 import (
-	"hash/maphash"
 	"net/netip"
 	"time"
 
@@ -12,13 +11,18 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
-// roomy is the share of the table (1/roomy) that must be free again before it is told anew that it is
-// full: with sessions that come and go it would be all the time.
-const roomy = 8
-
 // renaming is how often name or tags of an address may change: every change costs the exporter more
 // than a probe costs whoever sends it.
 const renaming = time.Second
+
+// How long a session may be idle. An interval of up to longestInterval may be configured, so one that
+// is not known yet may be that long; but there is no waiting for it when the room gets short.
+const (
+	idleSession     = 5 * time.Minute
+	idleIntervals   = 3 // once there was an interval
+	longestInterval = 24 * time.Hour
+	idleUnknown     = longestInterval + idleSession
+)
 
 // session is one flow of probes towards us: over UDP of one address and port, over TCP of one
 // connection, as long as its name and tags stay the same.
@@ -29,38 +33,11 @@ type session struct {
 	identity  uint64 // hash of name and tags
 	announced bool   // the exporter has been told name and tags
 	open      bool
-	renamed   clock.Mono // when name or tags of the address changed last; 0 = never
-	last      clock.Mono // when the last probe arrived
-	circle    circle     // UDP only
+	renamed   clock.Mono    // when name or tags of the address changed last; 0 = never
+	last      clock.Mono    // when the last probe arrived
+	gap       time.Duration // the longest between two probes; 0 = there was one probe only
+	circle    circle        // UDP only
 	window    match.Window
-}
-
-// table is all sessions. Its memory is allocated once, so that no probe, from whomever, makes it grow.
-type table struct {
-	all  []*session
-	free []*session
-	udp  map[netip.AddrPort]*session
-	seed maphash.Seed
-	next measurement.SessionID
-	full bool // said so, and there has not been much room since
-}
-
-func newTable(limit int) table {
-	t := table{
-		all: make([]*session, limit), free: make([]*session, limit),
-		udp: make(map[netip.AddrPort]*session, limit), seed: maphash.MakeSeed(), next: measurement.ReflectedIDs,
-	}
-	sessions := make([]session, limit)
-	for i := range sessions {
-		t.all[i] = &sessions[i]
-		t.free[limit-1-i] = &sessions[i]
-	}
-	return t
-}
-
-// hash gives the identity of a message's sender.
-func (t *table) hash(m *textproto.Message) uint64 {
-	return maphash.Bytes(t.seed, m.Name) ^ 31*maphash.Bytes(t.seed, m.Tags)
 }
 
 // find finds the session of a probe; known is the one that its address or connection had so far. It
@@ -86,7 +63,9 @@ func (r *Reflector) find(known *session, a *arrival) (x *session, own bool) {
 // open opens the session of a probe in place of the former one of its address or connection, which may
 // be nil. It returns nil, and counts that, if there are too many.
 func (r *Reflector) open(former *session, a *arrival, identity uint64) *session {
-	opened := session{id: r.sessions.next, transport: a.transport, remote: a.remote, identity: identity, open: true}
+	opened := session{
+		id: r.sessions.nextID, transport: a.transport, remote: a.remote, identity: identity, open: true, last: a.now,
+	}
 	if former != nil {
 		opened.renamed, opened.circle = a.now, former.circle
 		r.publishArrived() // what this batch has of the former session, before its memory is used again
@@ -100,21 +79,11 @@ func (r *Reflector) open(former *session, a *arrival, identity uint64) *session 
 	}
 	*x = opened
 	x.window.Reset(textproto.Numbers)
-	r.sessions.next = max(r.sessions.next+1, measurement.ReflectedIDs)
+	r.sessions.nextID = max(r.sessions.nextID+1, measurement.ReflectedIDs)
 	if a.transport == measurement.UDP {
 		r.sessions.udp[a.remote] = x
 	}
 	r.counters.Inc(selfstats.SessionsOpened)
-	return x
-}
-
-func (t *table) take() *session {
-	n := len(t.free)
-	if n == 0 {
-		return nil
-	}
-	x := t.free[n-1]
-	t.free = t.free[:n-1]
 	return x
 }
 
@@ -133,12 +102,29 @@ func (r *Reflector) end(x *session) {
 		delete(r.sessions.udp, x.remote)
 	}
 	if x.announced {
-		r.config.Ring.Push(&measurement.Sample{Session: x.id, Kind: measurement.KindEnd})
+		r.ended = append(r.ended, x.id)
+		r.tellEnded()
 	}
 	x.open = false
-	r.sessions.free = append(r.sessions.free, x)
-	if len(r.sessions.free) > r.config.MaxSessions/roomy {
-		r.sessions.full = false
-	}
+	r.sessions.give(x)
 	r.counters.Inc(selfstats.SessionsExpired)
+}
+
+// heard notes that a probe came; copies of one that had come before do not show an interval.
+func (x *session) heard(now clock.Mono, fresh bool) {
+	if fresh {
+		x.gap = max(x.gap, now.Sub(x.last))
+	}
+	x.last = now
+}
+
+// patience is how long a session may be idle.
+func (x *session) patience(crowded bool) time.Duration {
+	switch {
+	case x.gap > 0:
+		return max(idleSession, idleIntervals*min(x.gap, longestInterval))
+	case crowded:
+		return idleSession
+	}
+	return idleUnknown
 }

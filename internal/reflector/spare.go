@@ -34,6 +34,7 @@ func outOfDescriptors(err error) bool {
 
 // turnAway refuses the connections that wait, one after the other on the spare descriptor.
 func (r *Reflector) turnAway(l packetio.Listener) {
+	r.starved = true
 	r.spare.release()
 	defer r.spare.keep()
 	for range acceptAtOnce {

@@ -34,11 +34,14 @@ type peer struct {
 }
 
 // idle reports whether the connection is of no use any more.
-func (p *peer) idle(now clock.Mono) bool {
-	if p.session == nil {
+func (p *peer) idle(now clock.Mono, crowded bool) bool {
+	switch {
+	case p.session != nil:
+		return !p.session.open
+	case crowded:
 		return now.Sub(p.since) > idleConnection
 	}
-	return !p.session.open
+	return now.Sub(p.since) > idleUnknown
 }
 
 // accept takes the connections that wait.

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
@@ -194,34 +193,6 @@ func TestTCPConnectionsBeyondTheLimitAreRefused(t *testing.T) {
 		third.send(probe(1).bytes())
 		third.receive()
 		r.counts(selfstats.ConnectionsAccepted, 6)
-	})
-}
-
-func TestTCPConnectionWithoutProbesIsClosed(t *testing.T) {
-	eachByHand(t, testConfig(loopback), func(r *rig) {
-		silent, begun, used := r.dial(), r.dial(), r.dial()
-		r.driveTo(selfstats.ConnectionsAccepted, 3)
-		begun.send([]byte("1|prob"))
-		used.send(probe(1).bytes())
-		r.driveTo(selfstats.ProbesReflected, 1)
-		now := clock.MonoNow()
-		r.clean(now)
-		if r.connected != 3 {
-			r.Errorf("%d connections, want 3", r.connected)
-		}
-		r.clean(now.Add(idleConnection + time.Second))
-		if r.connected != 1 {
-			r.Errorf("%d connections after %v, want 1", r.connected, idleConnection)
-		}
-		silent.ends()
-		begun.ends()
-		r.clean(now.Add(idleSession + time.Second))
-		if r.connected != 0 {
-			r.Errorf("%d connections after %v, want 0", r.connected, idleSession)
-		}
-		used.receive()
-		used.ends()
-		r.counts(selfstats.SessionsExpired, 1)
 	})
 }
 

@@ -122,8 +122,9 @@ func TestWhatIsNoProbeIsDroppedAndCounted(t *testing.T) {
 		}
 		r.counted(selfstats.ProbesMalformed, uint64(len(malformed)))
 		c.answered() // and this is the first reply
-		r.counts(selfstats.ProbesMalformed, uint64(len(malformed)))
+		r.counted(selfstats.ProbesReflected, 1)
 		r.counts(selfstats.ProbesReflected, 1)
+		r.counts(selfstats.ProbesMalformed, uint64(len(malformed)))
 		r.counts(selfstats.SessionsOpened, 1)
 	})
 }

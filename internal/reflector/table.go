@@ -1,0 +1,95 @@
+package reflector
+
+import (
+	"hash/maphash"
+	"net/netip"
+
+	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+)
+
+const (
+	// chunk is how many sessions get their memory at once.
+	chunk = 64
+	// visitAtOnce is how many chunks are cleaned in one go, to keep that short.
+	visitAtOnce = 128
+	// roomy is the share of the table (1/roomy) that must be free again before it is told anew that it
+	// is full: with sessions that come and go it would be all the time.
+	roomy = 8
+)
+
+// table is all sessions. Its memory grows with new sessions, up to the limit, and is kept for those
+// that come later; no probe of a known session makes it grow.
+type table struct {
+	limit  int
+	chunks [][]session
+	size   int // sessions in chunks
+	next   int // the chunk to be visited next
+	free   []*session
+	udp    map[netip.AddrPort]*session
+	seed   maphash.Seed
+	nextID measurement.SessionID
+	full   bool // said so, and there has not been much room since
+}
+
+func newTable(limit int) table {
+	return table{
+		limit: limit, udp: make(map[netip.AddrPort]*session),
+		seed: maphash.MakeSeed(), nextID: measurement.ReflectedIDs,
+	}
+}
+
+// hash gives the identity of a message's sender.
+func (t *table) hash(m *textproto.Message) uint64 {
+	return maphash.Bytes(t.seed, m.Name) ^ 31*maphash.Bytes(t.seed, m.Tags)
+}
+
+// open is how many sessions are in use.
+func (t *table) open() int { return t.size - len(t.free) }
+
+// take gives memory for a session; nil when there are too many.
+func (t *table) take() *session {
+	if len(t.free) == 0 {
+		t.grow()
+	}
+	n := len(t.free)
+	if n == 0 {
+		return nil
+	}
+	x := t.free[n-1]
+	t.free = t.free[:n-1]
+	return x
+}
+
+func (t *table) grow() {
+	sessions := make([]session, min(chunk, t.limit-t.size))
+	if len(sessions) == 0 {
+		return
+	}
+	t.chunks = append(t.chunks, sessions)
+	t.size += len(sessions)
+	for i := range sessions {
+		t.free = append(t.free, &sessions[len(sessions)-1-i]) // so that they are taken in order
+	}
+}
+
+// give takes a session's memory back.
+func (t *table) give(x *session) {
+	t.free = append(t.free, x)
+	if t.limit-t.open() > t.limit/roomy {
+		t.full = false
+	}
+}
+
+// visit gives the open sessions to do, all of them or, when there are many, those whose turn it is.
+func (t *table) visit(do func(x *session)) {
+	for range min(len(t.chunks), visitAtOnce) {
+		t.next = (t.next + 1) % len(t.chunks)
+		sessions := t.chunks[t.next]
+		for i := range sessions {
+			if sessions[i].open {
+				do(&sessions[i])
+			}
+		}
+	}
+}

@@ -75,6 +75,28 @@ func TestNewNamesDoNotAllocate(t *testing.T) {
 	}
 }
 
+func TestTCPProbesDoNotAllocate(t *testing.T) {
+	r := newRig(t, epoll, testConfig(loopback))
+	s := r.dial()
+	q := probe(0).bytes()
+	buf := make([]byte, 1<<16)
+	var batch [64]measurement.Sample
+	allocs := testing.AllocsPerRun(100, func() {
+		s.send(q)
+		seen := r.counters.Get(selfstats.ProbesReflected)
+		for r.counters.Get(selfstats.ProbesReflected) == seen {
+			r.once()
+		}
+		if _, err := s.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+		r.ring.Pop(batch[:])
+	})
+	if allocs != 0 {
+		t.Errorf("%v allocations per probe, want 0", allocs)
+	}
+}
+
 // Connections that only a handshake is measured of come and go as often as probes.
 func TestConnectProbesDoNotAllocate(t *testing.T) {
 	r := newRig(t, epoll, testConfig(loopback))

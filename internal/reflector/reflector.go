@@ -48,7 +48,9 @@ type Reflector struct {
 	scanners  []*textproto.Scanner // of ended ones
 	serial    uint32               // of the connection accepted last
 	connected int
-	starved   bool // of descriptors, since the last cleaning
+	staged    replies // to the connection that is being read
+	unread    int     // octets of memory that hold replies of all connections
+	starved   bool    // of descriptors, since the last cleaning
 	spare     spare
 	sessions  table
 	packets   []packetio.Packet

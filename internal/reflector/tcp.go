@@ -15,8 +15,6 @@ import (
 const (
 	acceptAtOnce = 64
 	readsAtOnce  = 4
-	// unread is how many octets of replies may wait for a peer to read them.
-	unread = 64 << 10
 	// keptScanners is how many scanners of closed connections are kept.
 	keptScanners = 16
 )
@@ -29,8 +27,9 @@ type peer struct {
 	since   clock.Mono
 	session *session           // nil before the first probe
 	scanner *textproto.Scanner // nil before there is something to read
-	replies []byte             // yet to be written
-	waiting bool               // for room to write them
+	unread  replies            // that wait for room to be written
+	waits   bool               // whether there are any
+	stalled bool               // the peer does not read them: the connection is to be ended
 }
 
 // idle reports whether the connection is of no use any more.
@@ -89,7 +88,12 @@ func (r *Reflector) hangUp(p *peer) {
 	if p.session != nil && p.session.open {
 		r.end(p.session)
 	}
-	p.stream.Close()
+	r.release(p)
+	if p.stalled {
+		p.stream.Reset() // what the kernel holds for it is of no use either
+	} else {
+		p.stream.Close()
+	}
 	r.giveScanner(p.scanner)
 	r.peers[p.index] = nil
 	*p = peer{index: p.index}
@@ -118,7 +122,7 @@ func (r *Reflector) giveScanner(s *textproto.Scanner) {
 
 // readyPeer reads probes and writes replies.
 func (r *Reflector) readyPeer(p *peer, ready loop.Ready) {
-	if ready.Write && !r.write(p) {
+	if ready.Write && !r.resume(p) {
 		r.hangUp(p)
 		return
 	}
@@ -151,7 +155,7 @@ func (r *Reflector) read(p *peer) (more bool) {
 	p.scanner.Fed(n)
 	r.arrived = r.arrived[:0]
 	ok := r.scan(p, at, stamp)
-	ok = r.write(p) && ok // what was good before a bad probe is answered all the same
+	ok = r.flush(p) && ok // what was good before a bad probe is answered all the same
 	r.publishArrived()
 	if !ok {
 		r.hangUp(p)
@@ -159,7 +163,7 @@ func (r *Reflector) read(p *peer) (more bool) {
 	return ok
 }
 
-// scan stages the replies to the complete probes; false when the connection can't go on.
+// scan answers the complete probes, up to what it leaves staged; false when the connection can't go on.
 func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSource) bool {
 	now := clock.MonoNow()
 	for {
@@ -181,50 +185,13 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 			return false
 		}
 		p.session = x
-		if !r.makeRoom(p) {
-			return false
-		}
-		p.replies = textproto.AppendReply(p.replies, m, r.config.Name, int64(at))
-		r.counters.Inc(selfstats.ProbesReflected)
 		r.receive(&a)
+		r.staged.add(m, r.config.Name, int64(at))
 		if own {
 			r.arrive(x, &a)
 		}
+		if len(r.staged.octets) >= r.unreadLimit() && !r.flush(p) {
+			return false
+		}
 	}
-}
-
-// makeRoom keeps the replies that wait to be written within bounds; false when the peer does not read
-// them.
-func (r *Reflector) makeRoom(p *peer) bool {
-	if len(p.replies) <= unread {
-		return true
-	}
-	if !r.write(p) {
-		return false
-	}
-	if len(p.replies) > unread {
-		r.counters.Inc(selfstats.ReflectFailed)
-		return false
-	}
-	return true
-}
-
-// write sends what is staged, as far as there is room; false when the connection can't go on.
-func (r *Reflector) write(p *peer) bool {
-	if len(p.replies) == 0 {
-		return true
-	}
-	n, err := p.stream.Write(p.replies)
-	if err != nil && !errors.Is(err, packetio.ErrWouldBlock) {
-		r.counters.Inc(selfstats.ReflectFailed)
-		p.replies = p.replies[:0]
-		return false
-	}
-	waited := p.waiting
-	p.replies = p.replies[:copy(p.replies, p.replies[n:])]
-	p.waiting = len(p.replies) > 0
-	if p.waiting != waited {
-		p.stream.WantWrite(p.waiting)
-	}
-	return true
 }

@@ -138,11 +138,16 @@ func TestTCPPeerThatDoesNotReadIsHungUpOn(t *testing.T) {
 			}
 		}
 		r.counted(selfstats.SessionsExpired, 1)
-		r.counts(selfstats.ReflectFailed, 1)
+		r.counts(selfstats.ConnectionsStalled, 1)
 		r.client().answered()
 		r.stop()
-		if r.connected != 0 {
-			r.Errorf("%d connections left", r.connected)
+		if r.connected != 0 || r.unread != 0 {
+			r.Errorf("%d connections and %d octets of replies left", r.connected, r.unread)
+		}
+		received, reflected := r.counters.Get(selfstats.ProbesReceived), r.counters.Get(selfstats.ProbesReflected)
+		failed := r.counters.Get(selfstats.ReflectFailed)
+		if failed == 0 || received != reflected+failed {
+			r.Errorf("%d probes received, %d reflected and %d failed", received, reflected, failed)
 		}
 	})
 }
@@ -153,7 +158,7 @@ func TestTCPRepliesToManyProbesAtOnceAreNotTooMany(t *testing.T) {
 	c.MaxSize = 65535
 	eachWith(t, c, func(r *rig) {
 		q := request{name: "x", t1: time.Now().UnixNano()}
-		const probes = 5000 // a read of them makes more than unread octets of replies
+		const probes = 5000 // of which a read makes more than MaxSize octets of replies
 		s := r.dial()
 		s.send(bytes.Repeat(q.bytes(), probes))
 		for i := range probes {

@@ -31,7 +31,7 @@ const (
 	RepliesMalformed                   // datagrams or streams at the sender that are no reply
 	ProbesReceived                     // well-formed probes that reached our reflector
 	ProbesReflected                    // replies handed to the kernel
-	ReflectFailed                      // replies that the system refused
+	ReflectFailed                      // replies that the system refused, or that a connection ended with
 	ProbesMissing                      // gaps in the numbers of a reflected session: lost on the way to us
 	ProbesDuplicate                    // probes that arrived twice
 	ProbesLate                         // probes that arrived after they were declared lost
@@ -46,6 +46,7 @@ const (
 	ConnectionsAccepted                // TCP connections that reached the reflector
 	ConnectionsRefused                 // of these, closed because there are too many
 	ConnectionsFailed                  // TCP connections that ended by an error
+	ConnectionsStalled                 // TCP connections closed because the peer does not read its replies
 	Reconnects                         // times that an established session connected again
 	SynRetransmits                     // handshakes in which a SYN was sent again
 	Unreachable                        // ICMP errors and refused connections
@@ -90,6 +91,7 @@ var counterNames = [NumCounters]string{
 	ConnectionsAccepted: "connections_accepted",
 	ConnectionsRefused:  "connections_refused",
 	ConnectionsFailed:   "connections_failed",
+	ConnectionsStalled:  "connections_stalled",
 	Reconnects:          "reconnects",
 	SynRetransmits:      "syn_retransmits",
 	Unreachable:         "unreachable",

@@ -17,9 +17,9 @@ func TestTableDoesNotAllocate(t *testing.T) {
 		table.Add(now, clock.Wall(now), 0)
 		table.Transmitted(seq, clock.Wall(now)+1)
 		if seq%2 == 0 {
-			table.Match(uint64(number), now+ms/2)
+			table.Match(&Reply{Number: uint64(number), T2: clock.Wall(now), Read: now + ms/2})
 		}
-		table.Match(uint64(number), now+ms/2)
+		table.Match(&Reply{Number: uint64(number), T2: clock.Wall(now), Read: now + ms/2})
 		table.Expire(now)
 		if seq%64 == 0 {
 			table.Unreachable(uint64(number), now)
@@ -54,14 +54,14 @@ func BenchmarkTableAddAndMatch(b *testing.B) {
 	for _, inFlight := range []uint64{1, 90, 900} {
 		b.Run(fmt.Sprintf("inflight=%d", inFlight), func(b *testing.B) {
 			table := NewTable(textConfig())
-			table.known, table.rtt = true, time.Duration(inFlight)*time.Millisecond
+			table.known, table.way = true, time.Duration(inFlight)*time.Millisecond
 			b.ReportAllocs()
 			for b.Loop() {
 				seq, _ := table.Next()
 				now := clock.Mono(seq) * ms
 				table.Add(now, clock.Wall(now), 0)
 				if seq >= inFlight {
-					table.Match((seq-inFlight)%textNumbers, now)
+					table.Match(&Reply{Number: (seq - inFlight) % textNumbers, T2: clock.Wall(now), Read: now})
 				}
 			}
 		})

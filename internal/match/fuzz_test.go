@@ -63,9 +63,17 @@ func FuzzTableKeepsCount(f *testing.F) {
 			case 2:
 				now = now.Add(in.duration())
 			case 3, 4:
-				p, v, _ := table.Match(in.number(table.next, table.config.Numbers), now)
-				if v == Fresh {
+				before := table.Outstanding()
+				p, v, _ := table.Match(&Reply{
+					Number: in.number(table.next, table.config.Numbers), T2: clock.Wall(now.Add(in.duration())),
+					T4: clock.Wall(now), Read: now.Add(in.duration()),
+				})
+				settles := v == Fresh || v == Overdue || v == Ambiguous
+				if settles {
 					fresh++
+				}
+				if settled := before != table.Outstanding(); settled != settles {
+					t.Fatalf("verdict %d, but a probe settled: %v", v, settled)
 				}
 				if v != Unmatched && p.Seq >= table.next {
 					t.Fatalf("reply to seq %d, which was never sent", p.Seq)
@@ -88,7 +96,7 @@ func FuzzTableKeepsCount(f *testing.F) {
 			if n := countOutstanding(table); n != table.Outstanding() || sent != fresh+lost+n {
 				t.Fatalf("%d sent, %d fresh, %d lost; %d outstanding, but Outstanding = %d", sent, fresh, lost, n, table.Outstanding())
 			}
-			if table.oldest > table.next || table.expected > table.next || table.next-table.oldest > uint64(table.Cap()) {
+			if table.oldest > table.next || table.expected > table.next || table.stale > table.next || table.next-table.oldest > uint64(table.Cap()) {
 				t.Fatalf("oldest %d, expected %d, next %d of a table of %d", table.oldest, table.expected, table.next, table.Cap())
 			}
 		}

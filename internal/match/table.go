@@ -16,6 +16,12 @@ const (
 	Fresh                    // the first reply, or probe, of its number and in time
 	Duplicate                // a second one
 	Late                     // it had been declared lost
+	// Overdue is a reply that comes after the timeout of a probe that nobody had declared lost yet. Match
+	// did so now.
+	Overdue
+	// Ambiguous is a reply that may answer one of several probes. The likeliest is settled with it, so
+	// that the count of losses is right, but its delay is not known.
+	Ambiguous
 )
 
 // Probe is one sent probe.
@@ -24,9 +30,11 @@ type Probe struct {
 	Sent        clock.Mono // when it was sent
 	T1          clock.Wall // the same, as written into the packet
 	Transmitted clock.Wall // the kernel's transmit timestamp; 0 = unknown
-	Epoch       uint32     // of the wall clock (clock.StepDetector) at that time
+	T2          clock.Wall // as its reply said
+	Epoch       uint32     // of our wall clock (clock.StepDetector) when it was sent
 
-	state state
+	state    state
+	doubtful bool // an ambiguous reply may have been its own: its delay can't be known any more
 }
 
 type state uint8
@@ -36,6 +44,15 @@ const (
 	answered
 	lost
 )
+
+// Reply is what a reply says, and when it came.
+type Reply struct {
+	Number uint64
+	T2     clock.Wall // when the reflector received the probe, by its clock
+	T4     clock.Wall // when the reply arrived; 0 = unknown
+	Epoch  uint32     // of T4
+	Read   clock.Mono // when we read it
+}
 
 // Config of a Table.
 type Config struct {
@@ -47,7 +64,7 @@ type Config struct {
 	// InOrder says that replies come in the order of the probes and none is missing, as over one TCP
 	// connection: a number then stands for the next seq that it fits.
 	InOrder bool
-	// Hold lets Ready hold the session back until it has been answered once; see Table.
+	// Hold lets Ready hold the session back while numbers can't be told apart; see Table.
 	Hold bool
 }
 
@@ -55,10 +72,10 @@ type Config struct {
 // duplicates and late replies.
 //
 // Over UDP a number may stand for several probes that are all unanswered (101 numbers last 101 ms at
-// one probe a millisecond). Then the one is meant whose round-trip time is nearest to the last known
-// one. This is right while it changes by less than half a wrap (50 ms) from reply to reply. To have
-// the first one right, Ready holds the session back, until it has been answered once, to so many
-// unanswered probes as there are numbers.
+// one probe a millisecond). Which of them a reply is for, the order of the probes and the reflector's
+// T2 tell; see resolve.go. While they do not, replies are Ambiguous, and Ready holds the session back to
+// so many unanswered probes as there are numbers: then each stands for one probe again, whatever the
+// delay. So begins every session.
 type Table struct {
 	config   Config
 	probes   []Probe
@@ -66,9 +83,8 @@ type Table struct {
 	oldest   uint64 // all before are settled
 	next     uint64 // seq of the next probe
 	expected uint64 // all seqs answered so far are below
-	known    bool   // rtt is
-	rtt      time.Duration
-	waiting  int // probes outstanding
+	waiting  int    // probes outstanding
+	numbering
 }
 
 // NewTable makes a table with room for all probes that can be outstanding at once, and for as many
@@ -78,7 +94,7 @@ func NewTable(c Config) *Table {
 	need := uint64((c.Timeout+c.Slack)/c.Interval) + 2
 	need += min(need, c.Numbers)
 	size := uint64(1) << bits.Len64(need-1)
-	return &Table{config: c, probes: make([]Probe, size), mask: size - 1}
+	return &Table{config: c, probes: make([]Probe, size), mask: size - 1, numbering: newNumbering(c, size)}
 }
 
 // Next gives the seq and the number of the next probe.
@@ -87,11 +103,7 @@ func (t *Table) Next() (seq uint64, number int) { return t.next, int(t.next % t.
 // Ready reports whether the table has room for the next probe and its number would be told from those
 // in flight.
 func (t *Table) Ready() bool {
-	flying := t.next - t.oldest
-	if flying > t.mask {
-		return false
-	}
-	return t.known || t.config.InOrder || !t.config.Hold || flying < t.config.Numbers
+	return t.next-t.oldest <= t.mask && !t.crowded()
 }
 
 // Cap is how many probes the table remembers.
@@ -131,33 +143,59 @@ func (t *Table) at(seq uint64) *Probe {
 	return nil
 }
 
-// Match settles the probe that a reply with this number, read at now, answers. reordered says that a
-// later probe was answered before it.
-func (t *Table) Match(number uint64, now clock.Mono) (p Probe, v Verdict, reordered bool) {
-	found := t.resolve(number, now)
-	if found == nil {
-		t.pass(number)
+// Match settles the probe that a reply answers. reordered says that a later probe was answered before
+// it.
+func (t *Table) Match(r *Reply) (p Probe, v Verdict, reordered bool) {
+	found, sure := t.resolve(r)
+	switch {
+	case found == nil:
+		t.pass(r.Number)
 		return Probe{}, Unmatched, false
+	case !sure:
+		t.doubt(r.Number)
+		found.T2 = r.T2
+		t.settle(found, answered)
+		return *found, Ambiguous, false
+	case found.state == answered:
+		return *found, Duplicate, false
 	}
-	before := found.state
-	if before != answered {
-		t.rtt, t.known = now.Sub(found.Sent), true
-	}
+	v = t.verdict(found, r)
 	reordered = found.Seq < t.expected
 	t.expected = max(t.expected, found.Seq+1)
+	found.T2 = r.T2
 	t.settle(found, answered)
-	switch before {
-	case outstanding:
-		return *found, Fresh, reordered
-	case lost:
-		return *found, Late, reordered
-	}
-	return *found, Duplicate, false
+	return *found, v, reordered
 }
 
-// following is the next expected seq that a number fits.
-func (t *Table) following(number uint64) uint64 {
-	return t.expected + (number+t.config.Numbers-t.expected%t.config.Numbers)%t.config.Numbers
+// verdict on the first reply to p.
+func (t *Table) verdict(p *Probe, r *Reply) Verdict {
+	switch {
+	case p.state == lost:
+		return Late
+	case p.doubtful:
+		return Ambiguous
+	case p.age(r) >= t.config.Timeout:
+		return Overdue
+	}
+	return Fresh
+}
+
+// age is how old p was when its reply arrived. That we read the reply later does not count, if the wall
+// clock was not set meanwhile.
+func (p *Probe) age(r *Reply) time.Duration {
+	age := r.Read.Sub(p.Sent)
+	if r.T4 == 0 || r.Epoch != p.Epoch {
+		return age
+	}
+	if stamped := r.T4.Sub(max(p.T1, p.Transmitted)); stamped >= 0 {
+		return min(age, stamped)
+	}
+	return age
+}
+
+// following is the first seq from base on that a number fits.
+func (t *Table) following(number, base uint64) uint64 {
+	return base + (number+t.config.Numbers-base%t.config.Numbers)%t.config.Numbers
 }
 
 // pass takes note of a reply whose probe is forgotten, because the connection stalled for so long. The
@@ -166,44 +204,9 @@ func (t *Table) pass(number uint64) {
 	if !t.config.InOrder || number >= t.config.Numbers {
 		return
 	}
-	if seq := t.following(number); seq < t.next {
+	if seq := t.following(number, t.expected); seq < t.next {
 		t.expected = seq + 1
 	}
-}
-
-// resolve finds the probe that a number stands for; nil when there is none.
-func (t *Table) resolve(number uint64, now clock.Mono) *Probe {
-	if number >= t.config.Numbers || t.next <= number {
-		return nil
-	}
-	if t.config.InOrder {
-		return t.at(t.following(number))
-	}
-	var best *Probe
-	seq := t.next - 1 - (t.next-1+t.config.Numbers-number)%t.config.Numbers
-	for {
-		p := t.at(seq)
-		if p == nil {
-			return best
-		}
-		if best == nil || t.nearer(p, best, now) {
-			best = p
-		} else if t.known {
-			return best // those before are farther still
-		}
-		if seq < t.config.Numbers {
-			return best
-		}
-		seq -= t.config.Numbers
-	}
-}
-
-// nearer reports whether a reply at now is more likely for p than for the later probe best.
-func (t *Table) nearer(p, best *Probe, now clock.Mono) bool {
-	if !t.known {
-		return p.state == outstanding && best.state != outstanding
-	}
-	return (now.Sub(p.Sent) - t.rtt).Abs() < (now.Sub(best.Sent) - t.rtt).Abs()
 }
 
 func (t *Table) settle(p *Probe, s state) {
@@ -219,6 +222,7 @@ func (t *Table) settle(p *Probe, s state) {
 // Expire takes the oldest probe that has waited for the timeout at now and declares it lost; false
 // when there is none (any more).
 func (t *Table) Expire(now clock.Mono) (Probe, bool) {
+	t.forget(now)
 	if t.waiting == 0 {
 		return Probe{}, false
 	}
@@ -233,8 +237,8 @@ func (t *Table) Expire(now clock.Mono) (Probe, bool) {
 // Unreachable declares the probe with this number lost, because the network said so; false when it is
 // not outstanding.
 func (t *Table) Unreachable(number uint64, now clock.Mono) (Probe, bool) {
-	p := t.resolve(number, now)
-	if p == nil || p.state != outstanding {
+	p := t.bounced(number, now)
+	if p == nil {
 		return Probe{}, false
 	}
 	t.settle(p, lost)

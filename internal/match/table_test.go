@@ -39,11 +39,16 @@ func mustAdd(t *testing.T, table *Table, sent ...clock.Mono) {
 
 func wantMatch(t *testing.T, table *Table, number uint64, now clock.Mono, wantSeq uint64, want Verdict, wantReordered bool) {
 	t.Helper()
-	p, v, reordered := table.Match(number, now)
+	p, v, reordered := table.Match(replyTo(number, now))
 	if p.Seq != wantSeq || v != want || reordered != wantReordered {
 		t.Errorf("Match(%d, %d) = seq %d, verdict %d, reordered %v, want %d, %d, %v",
 			number, now, p.Seq, v, reordered, wantSeq, want, wantReordered)
 	}
+}
+
+// replyTo is one that came straight back.
+func replyTo(number uint64, now clock.Mono) *Reply {
+	return &Reply{Number: number, T2: clock.Wall(now), T4: clock.Wall(now), Read: now}
 }
 
 func wantExpired(t *testing.T, table *Table, now clock.Mono, want ...uint64) {
@@ -71,7 +76,7 @@ func countOutstanding(table *Table) (n int) {
 func TestFirstReplyIsFreshAndTheSecondIsADuplicate(t *testing.T) {
 	table := NewTable(slowConfig())
 	table.Add(5*ms, 77, 3)
-	p, v, reordered := table.Match(0, 8*ms)
+	p, v, reordered := table.Match(replyTo(0, 8*ms))
 	if p.Seq != 0 || p.Sent != 5*ms || p.T1 != 77 || p.Epoch != 3 || v != Fresh || reordered {
 		t.Errorf("Match = %+v, %d, %v, want the probe as added, Fresh, in order", p, v, reordered)
 	}
@@ -235,7 +240,7 @@ func TestTransmitTimeBeforeT1IsRefused(t *testing.T) {
 			t.Errorf("%s: Transmitted(%d, %d) = %v, want %v", tt.name, tt.seq, tt.at, got, tt.want)
 		}
 	}
-	if p, _, _ := table.Match(0, ms); p.Transmitted != 1500 {
+	if p, _, _ := table.Match(replyTo(0, ms)); p.Transmitted != 1500 {
 		t.Errorf("Transmitted of the answered probe = %d, want 1500", p.Transmitted)
 	}
 }
@@ -243,7 +248,7 @@ func TestTransmitTimeBeforeT1IsRefused(t *testing.T) {
 func TestLookupFindsOutstandingProbesOnly(t *testing.T) {
 	table := NewTable(slowConfig())
 	mustAdd(t, table, 0, 0)
-	table.Match(0, ms)
+	table.Match(replyTo(0, ms))
 	if p, ok := table.Lookup(1); !ok || p.Seq != 1 {
 		t.Errorf("Lookup(1) = seq %d, %v, want 1, true", p.Seq, ok)
 	}
@@ -266,11 +271,11 @@ func TestFullTableRefusesProbesUntilTheOldestIsSettled(t *testing.T) {
 	if seq, _ := table.Next(); seq != uint64(added) {
 		t.Errorf("Next after a refused Add = %d, want %d", seq, added)
 	}
-	table.Match(1, ms) // not the oldest
+	table.Match(replyTo(1, ms)) // not the oldest
 	if table.Add(ms, 0, 0) {
 		t.Error("Add in place of a probe that is outstanding is taken")
 	}
-	table.Match(0, ms)
+	table.Match(replyTo(0, ms))
 	if !table.Add(ms, 0, 0) {
 		t.Error("Add after the oldest was settled is refused")
 	}
@@ -324,7 +329,7 @@ func TestReadyHoldsBackUntilTheFirstAnswer(t *testing.T) {
 		t.Error("not ready though the oldest of the numbers is free again")
 	}
 	mustAdd(t, table, second)
-	table.Match(1, second)
+	table.Match(replyTo(1, second))
 	for i := range 300 {
 		if !table.Ready() {
 			t.Fatalf("not ready %d probes after the first answer", i)
@@ -360,5 +365,43 @@ func TestDuplicateIsNotTakenForAnotherProbeOfItsNumber(t *testing.T) {
 			wantMatch(t, table, want%textNumbers, at*ms, want, Fresh, false)
 			wantMatch(t, table, want%textNumbers, at*ms+1, want, Duplicate, false)
 		}
+	}
+}
+
+func TestReplyAfterTheTimeoutLosesAProbeThatNobodyDeclaredLost(t *testing.T) {
+	const t1 = clock.Wall(1000 * second)
+	tests := []struct {
+		name        string
+		transmitted clock.Wall
+		reply       Reply // times since T1 and since it was sent
+		want        Verdict
+	}{
+		{"just in time", 0, Reply{T4: clock.Wall(second) - 1, Read: second - 1}, Fresh},
+		{"as old as the timeout", 0, Reply{T4: clock.Wall(second), Read: second}, Overdue},
+		{"in time, but read late", 0, Reply{T4: clock.Wall(ms), Read: 3 * second}, Fresh},
+		{"late after T1, not after it was transmitted", t1 + clock.Wall(ms), Reply{T4: clock.Wall(second), Read: second}, Fresh},
+		{"without a timestamp", 0, Reply{T4: -t1, Read: second}, Overdue},
+		{"after our clock was set back", 0, Reply{T4: -clock.Wall(second), Epoch: 1, Read: second}, Overdue},
+		{"after our clock was set on", 0, Reply{T4: clock.Wall(9 * second), Epoch: 1, Read: ms}, Fresh},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			table := NewTable(slowConfig())
+			table.Add(0, t1, 0)
+			if tt.transmitted != 0 {
+				table.Transmitted(0, tt.transmitted)
+			}
+			tt.reply.T4 += t1
+			if p, v, _ := table.Match(&tt.reply); p.Seq != 0 || v != tt.want {
+				t.Errorf("Match = seq %d, verdict %d, want 0, %d", p.Seq, v, tt.want)
+			}
+			if n := table.Outstanding(); n != 0 {
+				t.Errorf("Outstanding = %d, want 0", n)
+			}
+			wantExpired(t, table, 5*second)
+			if _, v, _ := table.Match(&tt.reply); v != Duplicate {
+				t.Errorf("Match again = verdict %d, want Duplicate", v)
+			}
+		})
 	}
 }

@@ -17,7 +17,7 @@ type Counter uint8
 const (
 	SlotsSent           Counter = iota // slots in which a probe was handed to the kernel
 	SkippedLate                        // slots missed by more than half an interval
-	SkippedUnanswered                  // slots without a free sequence number: the target never answered
+	SkippedUnanswered                  // slots without a free sequence number: the target never answered, or unclearly
 	SkippedDisconnected                // slots of an established session that has no connection
 	SkippedBacklog                     // slots in which the previous probe was still on its way out
 	SkippedSendError                   // slots in which the system refused the probe
@@ -28,6 +28,7 @@ const (
 	RepliesDuplicate                   // second replies
 	RepliesReordered                   // replies overtaken by a later probe's
 	RepliesUnmatched                   // replies from an address or with a number that we did not probe
+	RepliesAmbiguous                   // replies that may answer several probes: one is settled, not measured
 	RepliesMalformed                   // datagrams or streams at the sender that are no reply
 	ProbesReceived                     // well-formed probes that reached our reflector
 	ProbesReflected                    // replies handed to the kernel
@@ -73,6 +74,7 @@ var counterNames = [NumCounters]string{
 	RepliesDuplicate:    "duplicate",
 	RepliesReordered:    "reordered",
 	RepliesUnmatched:    "unmatched",
+	RepliesAmbiguous:    "ambiguous",
 	RepliesMalformed:    "malformed",
 	ProbesReceived:      "probes_received",
 	ProbesReflected:     "probes_reflected",

@@ -3,8 +3,10 @@ package sender
 import (
 	"errors"
 	"syscall"
+	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/match"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
@@ -44,17 +46,25 @@ func (s *Sender) readyConnect(x *session, serial uint32) {
 		return
 	}
 	s.hangUp(x, p.Seq)
-	x.table.Match(uint64(serial), now)
-	s.counters.Inc(selfstats.ProbesAnswered)
-	s.heard(x, p.Seq, now)
-	// The kernel measures without our wake-up in between. But when a SYN had to be sent again, it
-	// measures from the last one, which hides the wait.
-	if handshake.RTT > 0 && handshake.Retransmits == 0 {
-		s.publishLatency(x, &p, int64(handshake.RTT), measurement.SourceKernel)
+	elapsed, source := s.handshakeTime(handshake, now.Sub(p.Sent))
+	if _, v, _ := x.table.Match(&match.Reply{Number: uint64(serial), Read: p.Sent.Add(elapsed)}); v == match.Overdue {
+		s.overdue(x, &p, now)
 		return
 	}
-	s.counters.Add(selfstats.SynRetransmits, uint64(handshake.Retransmits))
-	s.publishLatency(x, &p, int64(now.Sub(p.Sent)), measurement.SourceUser)
+	s.counters.Inc(selfstats.ProbesAnswered)
+	s.heard(x, p.Seq, now)
+	s.publishLatency(x, &p, int64(elapsed), source)
+}
+
+// handshakeTime is how long a handshake took that was over for us after elapsed. The kernel measures
+// without our wake-up in between. But when a SYN had to be sent again, it measures from the last one,
+// which hides the wait.
+func (s *Sender) handshakeTime(h packetio.Handshake, elapsed time.Duration) (time.Duration, measurement.TimestampSource) {
+	if h.RTT > 0 && h.Retransmits == 0 {
+		return h.RTT, measurement.SourceKernel
+	}
+	s.counters.Add(selfstats.SynRetransmits, uint64(h.Retransmits))
+	return elapsed, measurement.SourceUser
 }
 
 // hangUp ends the connection of probe seq, if there is one, without leaving a TIME_WAIT behind.

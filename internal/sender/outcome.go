@@ -19,7 +19,9 @@ type reply struct {
 
 // answered settles the probe that a reply with this number answers.
 func (s *Sender) answered(x *session, number uint64, r reply) {
-	p, verdict, reordered := x.table.Match(number, r.read)
+	p, verdict, reordered := x.table.Match(&match.Reply{
+		Number: number, T2: clock.Wall(r.t2), T4: r.t4, Epoch: s.step.Epoch(), Read: r.read,
+	})
 	switch verdict {
 	case match.Unmatched:
 		s.counters.Inc(selfstats.RepliesUnmatched)
@@ -27,19 +29,33 @@ func (s *Sender) answered(x *session, number uint64, r reply) {
 	case match.Duplicate:
 		s.counters.Inc(selfstats.RepliesDuplicate)
 		return
+	case match.Ambiguous:
+		s.counters.Inc(selfstats.RepliesAmbiguous)
+		s.counters.Inc(selfstats.ProbesAnswered)
+		s.heard(x, p.Seq, r.read)
+		return
 	}
 	if reordered {
 		s.counters.Inc(selfstats.RepliesReordered)
 	}
-	if verdict == match.Late {
+	switch verdict {
+	case match.Late:
 		s.counters.Inc(selfstats.RepliesLate)
-		return
+	case match.Overdue:
+		s.overdue(x, &p, r.read)
+	default:
+		s.counters.Inc(selfstats.ProbesAnswered)
+		s.heard(x, p.Seq, r.read)
+		if x.RTT {
+			s.publishRTT(x, &p, r)
+		}
 	}
-	s.counters.Inc(selfstats.ProbesAnswered)
-	s.heard(x, p.Seq, r.read)
-	if x.RTT {
-		s.publishRTT(x, &p, r)
-	}
+}
+
+// overdue settles a probe whose answer came after the timeout, but before we had looked.
+func (s *Sender) overdue(x *session, p *match.Probe, now clock.Mono) {
+	s.lose(x, p, now)
+	s.counters.Inc(selfstats.RepliesLate)
 }
 
 // heard notes that the target answered probe seq.

@@ -38,8 +38,8 @@ func TestWindowDoesNotAllocate(t *testing.T) {
 	got := testing.AllocsPerRun(3000, func() {
 		seq += 1 + seq%3
 		at := clock.Mono(seq) * ms
-		w.Arrive(seq%textNumbers, at)
-		w.Arrive((seq+textNumbers-1)%textNumbers, at)
+		w.Arrive(seq%textNumbers, clock.Wall(at), at)
+		w.Arrive((seq+textNumbers-1)%textNumbers, clock.Wall(at-ms), at)
 		if w.Pending() {
 			w.Settle(at, 20*time.Millisecond)
 		}
@@ -80,7 +80,7 @@ func BenchmarkWindowArrive(b *testing.B) {
 				if lossEvery > 0 && seq%lossEvery == 0 {
 					seq++
 				}
-				w.Arrive(seq%textNumbers, clock.Mono(seq)*ms)
+				w.Arrive(seq%textNumbers, clock.Wall(seq)*clock.Wall(ms), clock.Mono(seq)*ms)
 			}
 		})
 	}

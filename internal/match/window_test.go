@@ -12,10 +12,10 @@ import (
 func TestLossAmongTheFirstProbesIsCountedExactly(t *testing.T) {
 	for _, bunch := range []clock.Mono{0, 1, 10_000, ms} {
 		r := newReceiver(textNumbers)
-		r.arrive(t, arrival{0, 2*ms - bunch})
+		r.arrive(t, arrival{seq: 0, at: 2*ms - bunch})
 		for seq := uint64(1); seq < 3000; seq++ {
 			if seq%5 != 2 {
-				r.arrive(t, arrival{seq, clock.Mono(seq)*ms + ms})
+				r.arrive(t, arrival{seq: seq, at: clock.Mono(seq)*ms + ms})
 			}
 		}
 		r.settle(t, 5*second)
@@ -35,7 +35,7 @@ func TestPauseOfTheSenderIsNoLoss(t *testing.T) {
 					at += 5 * second
 				}
 				r.settle(t, at)
-				r.arrive(t, arrival{seq, at})
+				r.arrive(t, arrival{seq: seq, at: at})
 			}
 			if r.lost != 0 {
 				t.Errorf("of %d numbers, after %d probes: pauses count as %d lost, want 0", numbers, before, r.lost)
@@ -52,7 +52,7 @@ func TestPausesDoNotSpoilTheInterval(t *testing.T) {
 			at += 5 * second
 		}
 		if seq < 3200 || seq >= 5200 {
-			r.arrive(t, arrival{seq, at})
+			r.arrive(t, arrival{seq: seq, at: at})
 		}
 	}
 	r.settle(t, at.Add(windowTimeout))
@@ -73,7 +73,7 @@ func TestSlowerAndFasterSendersAreLearnt(t *testing.T) {
 			}
 			at += interval
 			if seq < 4000 || seq >= 4080 { // 80 lost
-				r.arrive(t, arrival{seq, at})
+				r.arrive(t, arrival{seq: seq, at: at})
 			}
 		}
 		r.settle(t, at.Add(windowTimeout))
@@ -102,10 +102,10 @@ func TestReorderedProbesAreFreshWithinTheWindow(t *testing.T) {
 			missing, seq := uint64(6000), uint64(0)
 			for ; seq <= missing+tt.behind; seq++ {
 				if seq != missing {
-					r.arrive(t, arrival{seq, clock.Mono(seq) * ms})
+					r.arrive(t, arrival{seq: seq, at: clock.Mono(seq) * ms})
 				}
 			}
-			if v := r.arrive(t, arrival{missing, clock.Mono(seq) * ms}); v != tt.want || r.reordered != 1 {
+			if v := r.arrive(t, arrival{seq: missing, at: clock.Mono(seq) * ms}); v != tt.want || r.reordered != 1 {
 				t.Errorf("verdict %d, %d reordered, want %d, 1", v, r.reordered, tt.want)
 			}
 			if lost := r.lost; (lost == 1) != (tt.want == Late) {
@@ -120,9 +120,9 @@ func TestProbeThatArrivesTwiceIsADuplicate(t *testing.T) {
 		r := newReceiver(numbers)
 		for seq := range uint64(500) {
 			at := clock.Mono(seq) * ms
-			r.arrive(t, arrival{seq, at})
-			r.arrive(t, arrival{seq, at})
-			r.arrive(t, arrival{seq - min(seq, 40), at})
+			r.arrive(t, arrival{seq: seq, at: at})
+			r.arrive(t, arrival{seq: seq, at: at})
+			r.arrive(t, arrival{seq: seq - min(seq, 40), at: at, sent: clock.Wall(at - min(at, 40*ms))})
 		}
 		if r.fresh != 500 || r.dup != 1000 || r.reordered != 0 || r.lost != 0 {
 			t.Errorf("%d fresh, %d duplicates, %d reordered, %d lost, want 500, 1000, 0, 0", r.fresh, r.dup, r.reordered, r.lost)
@@ -132,13 +132,13 @@ func TestProbeThatArrivesTwiceIsADuplicate(t *testing.T) {
 
 func TestProbeThatArrivesAfterItWasSettledIsLateOnce(t *testing.T) {
 	r := newReceiver(textNumbers)
-	r.arrive(t, arrival{0, 0})
-	r.arrive(t, arrival{2, 2 * second})
+	r.arrive(t, arrival{seq: 0, at: 0})
+	r.arrive(t, arrival{seq: 2, at: 2 * second})
 	r.settle(t, 3*second)
-	if v := r.arrive(t, arrival{1, 3 * second}); v != Late || r.lost != 1 || r.reordered != 1 {
+	if v := r.arrive(t, arrival{seq: 1, at: 3 * second}); v != Late || r.lost != 1 || r.reordered != 1 {
 		t.Errorf("verdict %d, %d lost, %d reordered, want Late, 1, 1", v, r.lost, r.reordered)
 	}
-	if v := r.arrive(t, arrival{1, 3 * second}); v != Duplicate || r.reordered != 1 {
+	if v := r.arrive(t, arrival{seq: 1, at: 3 * second}); v != Duplicate || r.reordered != 1 {
 		t.Errorf("the second time: verdict %d, %d reordered, want Duplicate, 1", v, r.reordered)
 	}
 }
@@ -146,7 +146,7 @@ func TestProbeThatArrivesAfterItWasSettledIsLateOnce(t *testing.T) {
 func TestMissingProbeIsSettledExactlyAtTheTimeout(t *testing.T) {
 	r := newReceiver(textNumbers)
 	for _, seq := range []uint64{0, 1, 3, 6} { // one a second
-		r.arrive(t, arrival{seq, clock.Mono(seq) * second})
+		r.arrive(t, arrival{seq: seq, at: clock.Mono(seq) * second})
 	}
 	steps := []struct {
 		now         clock.Mono
@@ -184,7 +184,7 @@ func TestNumbersOfAWindowWrap(t *testing.T) {
 	for _, numbers := range []uint64{textNumbers, stampNumbers} {
 		r := newReceiver(numbers)
 		for i, step := range []uint64{0, 1, 3, 2, 5, 4} { // 2 and 4 arrive late
-			r.arrive(t, arrival{numbers - 3 + step, clock.Mono(i) * ms})
+			r.arrive(t, arrival{seq: numbers - 3 + step, at: clock.Mono(i) * ms})
 		}
 		if r.fresh != 6 || r.reordered != 2 || r.window.Pending() {
 			t.Errorf("of %d numbers: %d fresh, %d reordered, want 6, 2", numbers, r.fresh, r.reordered)
@@ -194,18 +194,18 @@ func TestNumbersOfAWindowWrap(t *testing.T) {
 
 func TestNumberOutsideOfAWindowIsUnmatched(t *testing.T) {
 	var zero Window
-	if _, v, _, _ := zero.Arrive(0, 0); v != Unmatched || zero.Pending() {
+	if _, v, _, _ := zero.Arrive(0, 0, 0); v != Unmatched || zero.Pending() {
 		t.Errorf("Arrive before Reset = verdict %d, want Unmatched", v)
 	}
 	var w Window
 	w.Reset(textNumbers)
 	for range 2 { // before and after the first probe
 		for _, number := range []uint64{textNumbers, 1 << 32, 1<<64 - 1} {
-			if _, v, _, lost := w.Arrive(number, ms); v != Unmatched || lost != 0 || w.Pending() {
+			if _, v, _, lost := w.Arrive(number, 0, ms); v != Unmatched || lost != 0 || w.Pending() {
 				t.Errorf("Arrive(%d) = verdict %d, %d lost, want Unmatched, 0", number, v, lost)
 			}
 		}
-		w.Arrive(7, ms)
+		w.Arrive(7, 0, ms)
 	}
 }
 

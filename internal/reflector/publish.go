@@ -34,7 +34,7 @@ func (r *Reflector) receive(a *arrival) {
 
 // arrive accounts for a probe of session x by its number.
 func (r *Reflector) arrive(x *session, a *arrival) {
-	seq, verdict, reordered, lost := x.window.Arrive(uint64(a.message.Seq), a.now)
+	seq, verdict, reordered, lost := x.window.Arrive(uint64(a.message.Seq), clock.Wall(a.message.Timestamp), a.now)
 	x.heard(a.now, verdict == match.Fresh)
 	if reordered {
 		r.counters.Inc(selfstats.ProbesReordered)

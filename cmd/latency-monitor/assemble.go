@@ -14,7 +14,6 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/cli"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
-	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
 // backends make the backends of this build from their own keys.
@@ -47,7 +46,10 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 		return nil, err
 	}
 	d := &daemon{log: log, engine: e, targets: targets}
-	d.resolver = &resolver.Resolver{Lookup: net.DefaultResolver.LookupNetIP, Add: e.Add, Log: log}
+	d.resolver = &resolver.Resolver{
+		Lookup: net.DefaultResolver.LookupNetIP, Interface: resolver.InterfaceIndex,
+		Add: e.Add, Missed: d.missed, Log: log,
+	}
 	d.exporter = exporter.New(exporterConfig(c, log, d.onEvent))
 	for _, r := range e.Rings() {
 		d.exporter.AddRing(r)
@@ -84,12 +86,13 @@ func exporterConfig(c config.Config, log zerolog.Logger, onEvent func(exporter.E
 	return exporter.Config{Name: c.Name, Log: log, OnEvent: onEvent, MaxReflected: 2 * c.MaxSessions}
 }
 
-// onEvent has the name of a target that does not answer looked up again.
-func (d *daemon) onEvent(e exporter.Event) {
-	switch e.Kind {
-	case measurement.EventSilent, measurement.EventUnreachable, measurement.EventDisconnected, measurement.EventSendFailed:
-		d.resolver.Trouble(e.ID)
-	}
+// onEvent lets the resolver know which targets answer.
+func (d *daemon) onEvent(e exporter.Event) { d.resolver.Tell(e.ID, e.Kind) }
+
+// missed is how many events there may have been that onEvent was not called for.
+func (d *daemon) missed() uint64 {
+	c := d.exporter.Counters()
+	return c.RingDropped + c.EventsDropped
 }
 
 // announce logs what is about to run.

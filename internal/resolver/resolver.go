@@ -1,24 +1,21 @@
-// Package resolver finds the addresses of targets and watches that they stay right: a host name is
-// looked up at the start, again with growing pauses while that fails, and again when its target stops
-// answering. Sessions whose address has changed go on with the new one.
+// Package resolver finds the addresses of targets and watches that they stay right. A host name is
+// looked up at the start and, with growing pauses, while that fails and while its target does not
+// answer. Sessions whose address has changed go on with the new one. An address that stays dead gives
+// way to the name's next one; one that answers, over whatever transport, is kept.
+//
+// The zone of an address is an interface, which has another number when it is made again. So addresses
+// with a zone are watched like names, with the number for an address.
 package resolver
 
 import (
 	"context"
 	"net/netip"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
-)
-
-const (
-	firstPause = time.Second
-	longPause  = time.Minute
-	lookupTime = 10 * time.Second
 )
 
 // Target is a host and the sessions to it. Their Remote has the port; the address is filled in.
@@ -29,12 +26,18 @@ type Target struct {
 
 // Resolver adds sessions to the engine as soon as their address is known. Run it once.
 type Resolver struct {
-	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error) // as net.Resolver.LookupNetIP
-	Add    func(measurement.Session)                                             // starts or replaces a session
+	// Lookup is as net.Resolver.LookupNetIP.
+	Lookup func(ctx context.Context, network, host string) ([]netip.Addr, error)
+	// Interface is as InterfaceIndex.
+	Interface func(zone string) (index int, err error)
+	// Add starts or replaces a session.
+	Add func(measurement.Session)
+	// Missed counts what happened and may not have reached Tell. It may be nil.
+	Missed func() uint64
 	Log    zerolog.Logger
 
-	mu       sync.Mutex
-	troubled map[measurement.SessionID]chan struct{} // by session: wakes its host's watcher
+	mu      sync.Mutex
+	watched map[measurement.SessionID]*health
 }
 
 // Run resolves the targets until ctx is done. Targets given as addresses are added before it waits for
@@ -43,97 +46,62 @@ func (r *Resolver) Run(ctx context.Context, targets []Target) error {
 	var watchers sync.WaitGroup
 	defer watchers.Wait()
 	for _, t := range targets {
-		if ip, err := netip.ParseAddr(t.Host); err == nil {
+		ip, err := netip.ParseAddr(t.Host)
+		if err == nil && ip.Zone() == "" {
 			r.add(t, ip.Unmap())
 			continue
 		}
-		trouble := r.listen(t)
-		watchers.Go(func() { r.watch(ctx, t, trouble) })
+		w := newWatcher(r, t, ip)
+		r.register(w)
+		watchers.Go(func() { w.run(ctx) })
 	}
-	<-ctx.Done()
+	r.watchMissed(ctx)
 	return nil
 }
 
-// Trouble tells that a session's target does not answer. It may be called from any goroutine and does
-// not wait; sessions that are not known by name are ignored.
-func (r *Resolver) Trouble(id measurement.SessionID) {
+// Tell tells what happened to a session. It may be called from any goroutine and does not wait;
+// sessions that need not be watched are ignored.
+func (r *Resolver) Tell(id measurement.SessionID, e measurement.Event) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	select {
-	case r.troubled[id] <- struct{}{}:
-	default: // not ours, or its watcher knows already
+	h := r.watched[id]
+	r.mu.Unlock()
+	if h != nil {
+		h.tell(id, e)
 	}
 }
 
-// listen makes the channel by which the sessions of t tell trouble.
-func (r *Resolver) listen(t Target) <-chan struct{} {
+func (r *Resolver) register(w *watcher) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.troubled == nil {
-		r.troubled = map[measurement.SessionID]chan struct{}{}
+	if r.watched == nil {
+		r.watched = map[measurement.SessionID]*health{}
 	}
-	trouble := make(chan struct{}, 1)
-	for _, s := range t.Sessions {
-		r.troubled[s.ID] = trouble
+	for _, s := range w.target.Sessions {
+		r.watched[s.ID] = w.health
 	}
-	return trouble
 }
 
-// watch keeps one host's address.
-func (r *Resolver) watch(ctx context.Context, t Target, trouble <-chan struct{}) {
-	var current netip.Addr
-	pause := firstPause
-	for {
-		addrs, err := r.lookup(ctx, t.Host)
-		switch {
-		case err != nil && ctx.Err() != nil:
-			return
-		case err != nil:
-			if pause == firstPause {
-				r.Log.Warn().Str("host", t.Host).Err(err).Msg("host name can't be resolved, trying again")
-			}
-		case !slices.Contains(addrs, current):
-			r.change(t, current, addrs[0])
-			current = addrs[0]
-		}
-		if err == nil {
-			pause = firstPause
-		}
-		if !wait(ctx, pause) {
-			return
-		}
-		pause = min(2*pause, longPause)
-		if err != nil {
+// watchMissed has all targets looked up again when events were lost: one of them may have said that a
+// target does not answer. It returns when ctx is done.
+func (r *Resolver) watchMissed(ctx context.Context) {
+	seen := uint64(0)
+	for wait(ctx, longPause) {
+		if r.Missed == nil {
 			continue
 		}
-		select {
-		case <-trouble:
-		case <-ctx.Done():
-			return
+		if missed := r.Missed(); missed != seen {
+			seen = missed
+			r.doubt()
 		}
 	}
 }
 
-func (r *Resolver) lookup(ctx context.Context, host string) ([]netip.Addr, error) {
-	ctx, cancel := context.WithTimeout(ctx, lookupTime)
-	defer cancel()
-	addrs, err := r.Lookup(ctx, "ip", host)
-	if err != nil {
-		return nil, err
+func (r *Resolver) doubt() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, h := range r.watched {
+		h.doubt()
 	}
-	for i := range addrs {
-		addrs[i] = addrs[i].Unmap()
-	}
-	return addrs, nil
-}
-
-func (r *Resolver) change(t Target, from, to netip.Addr) {
-	e := r.Log.Info().Str("host", t.Host).Str("address", to.String())
-	if from.IsValid() {
-		e = e.Str("before", from.String())
-	}
-	e.Msg("host name resolved")
-	r.add(t, to)
 }
 
 func (r *Resolver) add(t Target, ip netip.Addr) {

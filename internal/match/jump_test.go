@@ -156,3 +156,23 @@ func TestLongRoundTripIsMeasuredThroughAllChecks(t *testing.T) {
 		t.Errorf("%d replies ambiguous, %d slots held back for %d checks, want 0, some 250 each", s.ambiguous, held, checks)
 	}
 }
+
+// A probe without a reply stays outstanding for an hour, but does not keep its number for so long.
+func TestNumbersAreLearnedAnewLongBeforeALongTimeout(t *testing.T) {
+	s := tableSimulation{config: textConfig(), slots: 10_000}
+	s.config.Interval, s.config.Timeout = 10*time.Millisecond, time.Hour
+	s.path = func(random *rand.Rand, slot int) []trip {
+		rtt := 1500 * milli
+		if slot >= 3000 {
+			rtt = 10 * milli
+		}
+		if random.IntN(20) == 0 {
+			return nil
+		}
+		return []trip{outward(rtt + time.Duration(random.Int64N(500)))}
+	}
+	s.run(t)
+	if limit := 2 * int(patience/s.config.Interval); s.held > limit || s.ambiguous > 300 {
+		t.Errorf("%d slots held back, %d replies ambiguous, want %d and 300 at most", s.held, s.ambiguous, limit)
+	}
+}

@@ -74,6 +74,8 @@ func (t *Table) choose(r *Reply) (*Probe, bool) {
 		return t.repeated(p, r)
 	case p.Seq > seq:
 		return t.leap(p, first, off, r)
+	case t.doubts > 0 && p.Seq < t.expected && off > t.wrap/64+4*t.swing: // a straggler, or one more oddity
+		return t.prove(p, r)
 	case off <= t.wrap/8, off <= t.tolerance() && !t.overtakes(p, r), p == first && t.follows(p):
 		return t.follow(p, off, r)
 	}

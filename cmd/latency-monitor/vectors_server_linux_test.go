@@ -46,15 +46,15 @@ func TestDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
 			p, _, port := startServer(t, name)
-			conn := dial(t, "udp", port)
 			answered, dropped, marks := 0, 0, 0
 			// A mark behind every request: what is read before its answer is all that the request got.
-			mark := func() string {
+			mark := func(conn net.Conn) string {
 				marks++
 				send(t, conn, fmt.Sprintf("%d|mark|%d|[]|", marks, time.Now().UnixNano()))
 				return fmt.Sprintf("%d|%s|T|[]|", marks, name)
 			}
 			for _, v := range vectors(t, func(v vector) bool { return v.Transport == "udp" }) {
+				conn := dial(t, "udp", port) // a port that changes its name more than once is not measured
 				send(t, conn, v.sent(t))
 				if want := wantAnswer(t, v, name); want != "" {
 					answered++
@@ -62,7 +62,7 @@ func TestDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T) {
 				} else {
 					dropped++
 				}
-				wantDatagram(t, conn, v, mark())
+				wantDatagram(t, conn, v, mark(conn))
 			}
 			out, c := p.stop()
 			c.want("probes_received", answered+marks, "probes_malformed", dropped)
@@ -104,12 +104,18 @@ func TestStreamsAreAnsweredAsByTheReferenceServer(t *testing.T) {
 	}
 }
 
-// The reference client sends one probe after the other over its connection.
+// The reference client sends one probe after the other over its connection. It has one for each target,
+// with the tags of that.
 func TestStreamOfTheReferenceClientIsAnswered(t *testing.T) {
 	p, port, _ := startServer(t, serverName)
-	conn := dial(t, "tcp", port)
+	connections := map[string]net.Conn{}
 	probes := vectors(t, func(v vector) bool { return v.Transport == "tcp" && v.fromClient() })
 	for _, v := range probes {
+		tags := strings.Split(string(v.sent(t)), "|")[3]
+		if connections[tags] == nil {
+			connections[tags] = dial(t, "tcp", port)
+		}
+		conn := connections[tags]
 		send(t, conn, v.sent(t))
 		got := make([]byte, len(v.sent(t)))
 		if _, err := io.ReadFull(conn, got); err != nil {

@@ -151,7 +151,7 @@ func TestLongRoundTripIsMeasuredThroughAllChecks(t *testing.T) {
 		return []trip{halfway(350*milli + time.Duration(random.Int64N(5_000_000)))}
 	}
 	s.run(t)
-	checks := seconds * int(time.Second) / int(checkEvery)
+	checks := int(seconds * time.Second / checkEvery)
 	if held := s.held - heldAtFirst(355*milli); s.ambiguous > 0 || held < checks*250 || held > checks*300 {
 		t.Errorf("%d replies ambiguous, %d slots held back for %d checks, want 0, some 250 each", s.ambiguous, held, checks)
 	}

@@ -3,7 +3,8 @@ package config
 import "strings"
 
 // Nearest returns the known word that word is most likely a misspelling of, without regard to case.
-// It returns false if none is close: up to a third of the letters may be wrong. Of two equally close words the one listed first wins.
+// It returns false if none is close: up to a third of the letters may be wrong. Of two equally close
+// words the one listed first wins.
 func Nearest(word string, known []string) (string, bool) {
 	word = strings.ToLower(word)
 	nearest, least := "", (len(word)+2)/3+1

@@ -69,6 +69,7 @@ func (d *daemon) wait(signals <-chan os.Signal, exporting *task) (status int) {
 				d.log.WithLevel(zerolog.FatalLevel).Err(exporting.err).Msg("exporter failed")
 				return exitFailure
 			}
+			d.log.Info().Msg("stopping: the reader of the measurements has gone")
 			return exitOK
 		case err := <-d.engine.Failed():
 			d.log.WithLevel(zerolog.FatalLevel).Msg(err.Error())

@@ -46,7 +46,7 @@ var wrongConfig = []struct {
 		`latency.toml: targets[0].tags[0] = "a|b": must be 1 to 200 ` + fieldText},
 	{"a target twice", "[[targets]]\nhost = \"a\"\n[[targets]]\nhost = \"b\"\n[[targets]]\nhost = \"a\"", "",
 		`latency.toml: targets[0].host = "a" and targets[2].host = "a": their measurements could not be told apart, ` +
-			"must differ in name, tags or type: give one a label of its own"},
+			"must differ in label, tags or type: give one a label of its own"},
 	{"a header longer than a message", "[[targets]]\nhost = \"a\"\ntags = [\"" + strings.Repeat("t", 99) + "\"]", "-s 64 -n b",
 		`latency.toml: target "a": name and tags make messages of 130 octets: must be at most max_size = 64`},
 	{"more tags than the protocol has room for",

@@ -118,7 +118,7 @@ func identities(t Target) []string {
 
 func (l layers) duplicateError(a, b int) error {
 	first, second := l.file.Targets[a], l.file.Targets[b]
-	return fmt.Errorf("%s and %s: their measurements could not be told apart, must differ in name, "+
+	return fmt.Errorf("%s and %s: their measurements could not be told apart, must differ in label, "+
 		"tags or type: give one a label of its own", describe(first), second.Host.from.assignment+label(second))
 }
 

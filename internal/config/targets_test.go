@@ -97,7 +97,7 @@ func TestTargetsThatCanBeToldApart(t *testing.T) {
 }
 
 func TestDuplicateTargets(t *testing.T) {
-	const demand = ": their measurements could not be told apart, must differ in name, tags or type: " +
+	const demand = ": their measurements could not be told apart, must differ in label, tags or type: " +
 		"give one a label of its own"
 	for _, test := range []struct{ name, first, second, want string }{
 		{"the same host", `host = "a"`, `host = "a"`,

@@ -147,6 +147,10 @@ func (t *Table) at(seq uint64) *Probe {
 // it.
 func (t *Table) Match(r *Reply) (p Probe, v Verdict, reordered bool) {
 	found, sure := t.resolve(r)
+	if sure && found != nil && found.state != answered && r.predates(found) {
+		t.suspect(strikes)
+		sure = false
+	}
 	switch {
 	case found == nil:
 		t.pass(r.Number)
@@ -178,6 +182,11 @@ func (t *Table) verdict(p *Probe, r *Reply) Verdict {
 		return Overdue
 	}
 	return Fresh
+}
+
+// predates reports whether the reply came in before p was sent, and so can't be for it.
+func (r *Reply) predates(p *Probe) bool {
+	return r.T4 != 0 && r.Epoch == p.Epoch && r.T4 < p.T1
 }
 
 // age is how old p was when its reply arrived. That we read the reply later does not count, if the wall

@@ -14,6 +14,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/cli"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 )
 
 // backends make the backends of this build from their own keys.
@@ -64,7 +65,7 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 	for _, b := range c.Backends {
 		d.exporter.AddBackend(backends[b.Name](b, book, stdout), 0)
 	}
-	d.reporter = &exporter.Reporter{Log: log, Blocks: e.Counters, Exporter: d.exporter}
+	d.reporter = &exporter.Reporter{Log: log, Totals: func() selfstats.Totals { return selfstats.Sum(e.Counters()) }, Exporter: d.exporter}
 	d.announce(c)
 	return d, nil
 }

@@ -9,10 +9,12 @@ import "github.com/latency-monitor/latency-monitor/pkg/measurement"
 func (e *Exporter) drain() crowd {
 	leaving := e.probed.takeLeaving()
 	found := empty
-	for _, src := range e.sources() {
+	all, leavingRings := e.sources()
+	for _, src := range all {
 		found = max(found, e.drainRing(src))
 	}
 	e.fanOut()
+	e.letGo(leavingRings)
 	// Whatever the engine pushed before these sessions were removed is resolved now.
 	e.probed.forget(leaving)
 	return found

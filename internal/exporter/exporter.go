@@ -9,17 +9,20 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
-	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
 const (
 	// The exporter polls the rings: every pollBusy while samples come, with longer and longer pauses
-	// up to pollIdle when none do, after pollCrowded when a ring was half full. Producers never wake
-	// it. Waking another thread costs a lock or a futex system call, and the one who pays would be the
-	// measuring thread, between two slots. So a ring must hold what comes in pollIdle.
+	// up to pollIdle when none do, after pollCrowded when a ring was half full. After that it sleeps
+	// until a producer wakes it. Waking another thread costs a lock or a system call, and the one who
+	// pays is the measuring thread; so it pays for the first sample after a silence only. A ring must
+	// hold what comes in pollIdle.
 	pollBusy    = 10 * time.Millisecond
 	pollIdle    = 50 * time.Millisecond
 	pollCrowded = time.Millisecond
+
+	// pollAsleep bounds the sleep, for a producer that is broken and wakes nobody.
+	pollAsleep = time.Second
 
 	popSize = 256 // records moved out of a ring at once
 
@@ -39,36 +42,35 @@ type Config struct {
 	MaxReflected int            // reflected sessions known at once, per ring; 0 = 65536
 }
 
-// Exporter moves samples from rings to backends. Rings and sessions may be added, and counters read,
-// from any goroutine at any time; backends are added before Run.
+// Exporter moves samples from rings to backends. Rings and sessions may be added and removed, and
+// counters read, from any goroutine at any time; backends are added before Run.
 type Exporter struct {
 	config  Config
 	probed  probed
 	outlets []*outlet
 	events  *events
 	final   chan error
+	wake    chan struct{} // holds a token after Wake
+	ended   chan struct{} // closed when Run no longer drains
 
 	mu    sync.Mutex
 	rings []*source // replaced, never changed: whoever has read it may go on using it
+	gone  ringCounts
 
 	// The exporter goroutine's own.
 	popped [popSize]measurement.Sample
 	batch  []run
+	asleep bool // some rings' producers were asked to wake us
 
 	unresolved atomic.Uint64
 	invalid    atomic.Uint64
 	excess     atomic.Uint64
 }
 
-// source is one ring and what it told about its reflected sessions.
-type source struct {
-	ring      *ring.SPSC
-	reflected reflected
-}
-
 // Counters is what the exporter dropped, and where each backend's points are.
 type Counters struct {
 	RingDropped   uint64 // samples that found their ring full
+	RingCorrupted uint64 // times that a ring's cursor made no sense, and what was in it was passed over
 	Unresolved    uint64 // samples of sessions that nobody announced
 	Invalid       uint64 // records that make no sense
 	ExcessLost    uint64 // lost probes beyond a million in one record, not published
@@ -89,18 +91,10 @@ func New(c Config) *Exporter {
 		probed: probed{byID: map[measurement.SessionID]*names{}},
 		events: newEvents(c.Log, c.OnEvent),
 		final:  make(chan error, 1),
+		wake:   make(chan struct{}, 1),
+		ended:  make(chan struct{}),
 		batch:  make([]run, 0, batchSize),
 	}
-}
-
-// AddRing adds a ring to drain. From now on only the exporter may pop from it.
-func (e *Exporter) AddRing(r *ring.SPSC) {
-	added := &source{ring: r, reflected: reflected{
-		byID: map[measurement.SessionID]*names{}, limit: e.config.MaxReflected, target: e.config.Name,
-	}}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.rings = append(e.rings[:len(e.rings):len(e.rings)], added)
 }
 
 // AddBackend adds a backend with a queue of limit points; 0 means DefaultQueue. Run closes it. It
@@ -123,19 +117,12 @@ func (e *Exporter) Counters() Counters {
 		Unresolved: e.unresolved.Load(), Invalid: e.invalid.Load(), ExcessLost: e.excess.Load(),
 		EventsDropped: e.events.dropped.Load(),
 	}
-	for _, src := range e.sources() {
-		c.RingDropped += src.ring.Dropped()
-	}
+	lost := e.ringCounts()
+	c.RingDropped, c.RingCorrupted = lost.dropped, lost.corrupted
 	for _, o := range e.outlets {
 		c.Backends = append(c.Backends, o.queue.counters(o.backend.Name()))
 	}
 	return c
-}
-
-func (e *Exporter) sources() []*source {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.rings
 }
 
 // Run exports until ctx is done and then returns nil, or until a backend's other end is gone and
@@ -177,8 +164,13 @@ func (e *Exporter) poll(ctx context.Context) error {
 		case err := <-e.final:
 			return err
 		case <-timer.C:
+		case <-e.wake:
 		}
+		e.wakeUp()
 		pause = nextPause(pause, e.drain())
+		if pause == pollAsleep && !e.fallAsleep() {
+			pause = pollBusy
+		}
 		timer.Reset(pause)
 	}
 }
@@ -199,6 +191,9 @@ func nextPause(last time.Duration, found crowd) time.Duration {
 	case some:
 		return pollBusy
 	}
+	if last >= pollIdle {
+		return pollAsleep
+	}
 	return min(pollIdle, max(pollBusy, 2*last))
 }
 
@@ -212,6 +207,7 @@ func (e *Exporter) finish(giveUp context.CancelFunc) {
 
 	for end := time.Now().Add(limit / 2); e.drain() != empty && time.Now().Before(end); {
 	}
+	close(e.ended)
 	for _, o := range e.outlets {
 		o.queue.close()
 	}

@@ -23,7 +23,7 @@ var alwaysReported = []selfstats.Counter{
 // Reporter logs the daemon's own counters.
 type Reporter struct {
 	Log      zerolog.Logger
-	Blocks   func() []*selfstats.Block // of all loops there are or were
+	Totals   func() selfstats.Totals // of all loops there are or were; never less than before
 	Exporter *Exporter
 
 	last selfstats.Snapshot // the lateness at the last line
@@ -51,7 +51,7 @@ func (r *Reporter) Run(ctx context.Context) error {
 }
 
 func (r *Reporter) line() {
-	totals := selfstats.Sum(r.Blocks())
+	totals := r.Totals()
 	lateness := totals.Lateness.Sub(r.last)
 	r.last = totals.Lateness
 	exported := r.Exporter.Counters()
@@ -91,6 +91,7 @@ func addNonZero(line *zerolog.Event, totals selfstats.Totals, exported Counters)
 			add(c.String(), totals.Counts[c])
 		}
 	}
+	add("ring_corrupted", exported.RingCorrupted)
 	add("unresolved", exported.Unresolved)
 	add("invalid_records", exported.Invalid)
 	add("excess_lost", exported.ExcessLost)

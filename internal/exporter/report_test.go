@@ -17,7 +17,7 @@ import (
 func report(t *testing.T, e *exporter.Exporter, block *selfstats.Block, during func()) []map[string]any {
 	t.Helper()
 	var log logBuffer
-	r := exporter.Reporter{Log: log.logger(), Blocks: func() []*selfstats.Block { return []*selfstats.Block{block} }, Exporter: e}
+	r := exporter.Reporter{Log: log.logger(), Totals: func() selfstats.Totals { return selfstats.Sum([]*selfstats.Block{block}) }, Exporter: e}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error)
 	go func() { done <- r.Run(ctx) }()

@@ -8,6 +8,8 @@ package selfstats
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/clock"
 )
 
 // Counter is one counter of a Block.
@@ -57,6 +59,9 @@ const (
 	ClockSteps                         // times that the wall clock was set
 	SamplesAcrossStep                  // one-way delays not published because the clock stepped meanwhile
 	ReceiveFailed                      // receive calls that failed
+	EngineRestarts                     // times that an engine process died and another one was started
+	EngineAllocated                    // octets that engine processes have allocated since they began to measure
+	EngineCollections                  // times that the garbage collector ran in an engine process all the same
 	NumCounters
 )
 
@@ -103,6 +108,9 @@ var counterNames = [NumCounters]string{
 	ClockSteps:          "clock_steps",
 	SamplesAcrossStep:   "samples_across_step",
 	ReceiveFailed:       "receive_failed",
+	EngineRestarts:      "engine_restarts",
+	EngineAllocated:     "engine_allocated",
+	EngineCollections:   "engine_collections",
 }
 
 // String gives the counter's name in logs.
@@ -112,6 +120,7 @@ func (c Counter) String() string { return counterNames[c] }
 type Block struct {
 	counts   [NumCounters]atomic.Uint64
 	lateness Histogram
+	through  atomic.Int64 // a clock.Mono
 }
 
 // Add adds n to counter c. Only the owning loop may call it; it does not allocate.
@@ -125,6 +134,26 @@ func (b *Block) Get(c Counter) uint64 { return b.counts[c].Load() }
 
 // Late records by how much a slot was sent after its time. Only the owning loop may call it.
 func (b *Block) Late(d time.Duration) { b.lateness.Record(d) }
+
+// Through records that all slots up to t are counted, sent or skipped. Only the owning loop may call it.
+func (b *Block) Through(t clock.Mono) { b.through.Store(int64(t)) }
+
+// CountedThrough is the time of the last call of Through; 0 when there was none. Whoever takes over the
+// sessions of a loop that died goes on from there.
+func (b *Block) CountedThrough() clock.Mono { return clock.Mono(b.through.Load()) }
+
+// TakeOver adds what other, whose loop is no more, has counted. Probes that the loop had under way will
+// never be settled, and are counted as abandoned. Only the owner of b may call it.
+func (b *Block) TakeOver(other *Block) {
+	for c := range NumCounters {
+		b.Add(c, other.Get(c))
+	}
+	settled := other.Get(ProbesAnswered) + other.Get(ProbesLost) + other.Get(ProbesAbandoned)
+	if sent := other.Get(SlotsSent); sent > settled {
+		b.Add(ProbesAbandoned, sent-settled)
+	}
+	b.lateness.add(&other.lateness)
+}
 
 // Totals is a sum of blocks at one time.
 type Totals struct {

@@ -47,6 +47,14 @@ func upperEdge(i int) time.Duration {
 	return time.Duration((uint64(i%sub+sub)+1)<<exponent - 1)
 }
 
+// add records what other has recorded.
+func (h *Histogram) add(other *Histogram) {
+	for i := range h.counts {
+		h.counts[i].Store(h.counts[i].Load() + other.counts[i].Load())
+	}
+	h.max.Store(max(h.max.Load(), other.max.Load()))
+}
+
 func (h *Histogram) addTo(s *Snapshot) {
 	for i := range h.counts {
 		n := h.counts[i].Load()

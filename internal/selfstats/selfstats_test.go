@@ -31,6 +31,25 @@ func TestSumAddsBlocks(t *testing.T) {
 	}
 }
 
+func TestTakeOverKeepsAllCountsAndSettlesWhatWasUnderWay(t *testing.T) {
+	var own, dead Block
+	own.Add(SlotsSent, 1)
+	dead.Add(SlotsSent, 10)
+	dead.Add(ProbesAnswered, 5)
+	dead.Add(ProbesLost, 2)
+	dead.Add(ProbesAbandoned, 1)
+	dead.Late(time.Millisecond)
+	own.TakeOver(&dead)
+	for c, want := range map[Counter]uint64{SlotsSent: 11, ProbesAnswered: 5, ProbesLost: 2, ProbesAbandoned: 3} {
+		if got := own.Get(c); got != want {
+			t.Errorf("%v = %d, want %d", c, got, want)
+		}
+	}
+	if late := Sum([]*Block{&own}).Lateness; late.Count != 1 || late.Max != time.Millisecond {
+		t.Errorf("lateness %d up to %v, want 1 up to 1ms", late.Count, late.Max)
+	}
+}
+
 func TestBucketsCoverEveryDurationInOrder(t *testing.T) {
 	last := -1
 	for d := time.Duration(0); d < 2*time.Hour; d += 1 + d/100 {

@@ -116,6 +116,145 @@ func TestStressProducerAndConsumerAccountForEverySample(t *testing.T) {
 	}
 }
 
+// As in two processes: each side has a view of its own, over memory that knows nothing of Go.
+func TestTwoViewsOfTheSameMemoryAreOneRing(t *testing.T) {
+	cursors, samples := new(Cursors), make([]measurement.Sample, 4)
+	producer, consumer := view(t, cursors, samples), view(t, cursors, samples)
+	buf := make([]measurement.Sample, 3)
+	for i := range uint64(20) {
+		s := measurement.Sample{Seq: i}
+		if !producer.Push(&s) {
+			t.Fatalf("Push %d: full", i)
+		}
+		if n := consumer.Pop(buf); n != 1 || buf[0].Seq != i {
+			t.Fatalf("Pop = %d, seq %d, want 1, seq %d", n, buf[0].Seq, i)
+		}
+	}
+	if consumer.Len() != 0 || consumer.Corrupted() != 0 {
+		t.Errorf("Len, Corrupted = %d, %d, want 0, 0", consumer.Len(), consumer.Corrupted())
+	}
+}
+
+func view(t *testing.T, c *Cursors, samples []measurement.Sample) *SPSC {
+	t.Helper()
+	r, err := In(c, samples)
+	if err != nil {
+		t.Fatalf("In: %v", err)
+	}
+	return r
+}
+
+func TestNewViewGoesOnWhereTheLastConsumerStopped(t *testing.T) {
+	cursors, samples := new(Cursors), make([]measurement.Sample, 4)
+	first := view(t, cursors, samples)
+	for i := range uint64(3) {
+		first.Push(&measurement.Sample{Seq: i})
+	}
+	first.Pop(make([]measurement.Sample, 1))
+	second := view(t, cursors, samples)
+	buf := make([]measurement.Sample, 4)
+	if n := second.Pop(buf); n != 2 || buf[0].Seq != 1 {
+		t.Errorf("Pop = %d, first seq %d, want 2, first seq 1", n, buf[0].Seq)
+	}
+}
+
+func TestWrongHeadIsCountedAndPassedOver(t *testing.T) {
+	for name, wrong := range map[string]func(c *Cursors){
+		"ahead by more than the capacity": func(c *Cursors) { c.head.Add(5) },
+		"behind the tail":                 func(c *Cursors) { c.head.Store(1) },
+		"anywhere":                        func(c *Cursors) { c.head.Store(1 << 63) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRing(t, 4)
+			buf := make([]measurement.Sample, 4)
+			for range 3 {
+				r.Push(&measurement.Sample{})
+			}
+			r.Pop(buf)
+			wrong(r.cursors)
+			if n := r.Pop(buf); n != 0 || r.Corrupted() != 1 {
+				t.Errorf("Pop = %d, Corrupted = %d, want 0, 1", n, r.Corrupted())
+			}
+			if !r.Push(&measurement.Sample{Seq: 9}) {
+				t.Fatal("Push: full, want room after the wrong head was passed over")
+			}
+			if n := r.Pop(buf); n != 1 || buf[0].Seq != 9 {
+				t.Errorf("Pop = %d, seq %d, want 1, seq 9", n, buf[0].Seq)
+			}
+		})
+	}
+}
+
+// A producer that writes over the consumer's cursor spoils its own view, not the consumer's.
+func TestTailIsNeverReadBack(t *testing.T) {
+	r := newRing(t, 4)
+	r.Push(&measurement.Sample{Seq: 1})
+	r.cursors.tail.Store(1 << 40)
+	buf := make([]measurement.Sample, 4)
+	if n := r.Pop(buf); n != 1 || buf[0].Seq != 1 {
+		t.Errorf("Pop = %d, seq %d, want 1, seq 1", n, buf[0].Seq)
+	}
+	if n := r.Pop(buf); n != 0 || r.Corrupted() != 0 {
+		t.Errorf("Pop = %d, Corrupted = %d, want 0, 0", n, r.Corrupted())
+	}
+}
+
+func TestPushWakesASleeperOnce(t *testing.T) {
+	r := newRing(t, 8)
+	woken := 0
+	r.OnSleeper(func() { woken++ })
+	push := func() { r.Push(&measurement.Sample{}) }
+	push()
+	if r.Sleep() {
+		t.Fatal("Sleep = true with a sample in the ring")
+	}
+	push()
+	r.Pop(make([]measurement.Sample, 8))
+	if woken != 0 {
+		t.Errorf("woken %d times while awake, want never", woken)
+	}
+	if !r.Sleep() {
+		t.Fatal("Sleep = false on an empty ring")
+	}
+	push()
+	push()
+	if woken != 1 {
+		t.Errorf("woken %d times, want once", woken)
+	}
+	r.Pop(make([]measurement.Sample, 8))
+	r.Sleep()
+	r.Wake()
+	r.PushAll(1, func(int) measurement.Sample { return measurement.Sample{} })
+	if woken != 1 {
+		t.Errorf("woken %d times after Wake, want no more", woken)
+	}
+}
+
+// Whatever the timing, a consumer that sleeps on an empty ring is woken for what comes.
+func TestNoSampleIsSleptThrough(t *testing.T) {
+	const total = 20_000
+	r := newRing(t, 16)
+	wake := make(chan struct{}, 1)
+	r.OnSleeper(func() { wake <- struct{}{} })
+	go func() {
+		for range total {
+			for !r.Push(&measurement.Sample{}) {
+				runtime.Gosched()
+			}
+		}
+	}()
+	buf := make([]measurement.Sample, 16)
+	for received := 0; received < total; {
+		if n := r.Pop(buf); n > 0 {
+			received += n
+			continue
+		}
+		if r.Sleep() {
+			<-wake // hangs, and so fails, if the push was not told
+		}
+	}
+}
+
 func TestPushAndPopDoNotAllocate(t *testing.T) {
 	r := newRing(t, 64)
 	buf := make([]measurement.Sample, 64)

@@ -1,0 +1,43 @@
+//go:build !linux
+
+package privilege
+
+import (
+	"errors"
+	"fmt"
+)
+
+// errUnsupported says what this system has no call for.
+var errUnsupported = errors.New("only on Linux")
+
+// Identity is the user and the groups to run as. The zero Identity is whoever the process is already,
+// and the only one on this system.
+type Identity struct{}
+
+func lookupIdentity(user, group string) (Identity, error) {
+	if user != "" {
+		return Identity{}, fmt.Errorf("user %q: %w", user, errUnsupported)
+	}
+	if group != "" {
+		return Identity{}, fmt.Errorf("group %q: %w", group, errUnsupported)
+	}
+	return Identity{}, nil
+}
+
+func (Identity) become() error { return nil }
+
+func dropCapabilities() []error {
+	return []error{fmt.Errorf("drop capabilities: %w", errUnsupported)}
+}
+
+func unlimitLockedMemory() error {
+	return fmt.Errorf("no limit of locked memory: %w", errUnsupported)
+}
+
+func lockMemory() error {
+	return fmt.Errorf("lock memory: %w", errUnsupported)
+}
+
+func confineEngine() []error {
+	return []error{fmt.Errorf("no access to files, no other system calls: %w", errUnsupported)}
+}

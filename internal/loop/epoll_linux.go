@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"net/netip"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -26,6 +27,7 @@ type Epoll struct {
 	wake    int
 	armed   clock.Mono
 	streams packetio.Streams
+	lent    []packetio.Lent // and not used yet
 	events  [maxReady]unix.EpollEvent
 	one     [8]byte // what Wake adds to the eventfd, never changed
 	count   [8]byte // what is read from it
@@ -125,9 +127,24 @@ func (p *Epoll) Wake() {
 	_, _ = unix.Write(p.wake, p.one[:]) // fails only when the counter is full, and then Wait ends anyway
 }
 
+// Lend has ListenUDP and ListenTCP use these sockets, each once, when they are asked for the same
+// address. The Epoll owns them from now on.
+func (p *Epoll) Lend(sockets []packetio.Lent) { p.lent = append(p.lent, sockets...) }
+
+// borrow takes a lent socket, if there is one.
+func (p *Epoll) borrow(transport string, local netip.AddrPort) (packetio.Lent, bool) {
+	i := slices.IndexFunc(p.lent, func(l packetio.Lent) bool { return l.Transport == transport && l.Local == local })
+	if i < 0 {
+		return packetio.Lent{}, false
+	}
+	lent := p.lent[i]
+	p.lent = slices.Delete(p.lent, i, i+1)
+	return lent, true
+}
+
 // ListenUDP implements Network.
 func (p *Epoll) ListenUDP(local netip.AddrPort, o packetio.Options, t Token) (packetio.Conn, packetio.Missing, error) {
-	conn, missing, err := packetio.ListenUDP(local, o)
+	conn, missing, err := p.openUDP(local, o)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,9 +155,16 @@ func (p *Epoll) ListenUDP(local netip.AddrPort, o packetio.Options, t Token) (pa
 	return conn, missing, nil
 }
 
+func (p *Epoll) openUDP(local netip.AddrPort, o packetio.Options) (*packetio.LinuxConn, packetio.Missing, error) {
+	if lent, ok := p.borrow("udp", local); ok {
+		return packetio.BorrowUDP(lent, o)
+	}
+	return packetio.ListenUDP(local, o)
+}
+
 // ListenTCP implements Network.
 func (p *Epoll) ListenTCP(local netip.AddrPort, t Token) (packetio.Listener, error) {
-	l, err := p.streams.ListenTCP(local)
+	l, err := p.openTCP(local)
 	if err != nil {
 		return nil, err
 	}
@@ -149,6 +173,13 @@ func (p *Epoll) ListenTCP(local netip.AddrPort, t Token) (packetio.Listener, err
 		return nil, err
 	}
 	return l, nil
+}
+
+func (p *Epoll) openTCP(local netip.AddrPort) (*packetio.LinuxListener, error) {
+	if lent, ok := p.borrow("tcp", local); ok {
+		return p.streams.BorrowTCP(lent)
+	}
+	return p.streams.ListenTCP(local)
 }
 
 // Accept implements Network.
@@ -199,6 +230,9 @@ func (p *Epoll) Close() error {
 			unix.Close(*fd)
 			*fd = -1
 		}
+	}
+	for i := range p.lent {
+		p.lent[i].Close()
 	}
 	return nil
 }

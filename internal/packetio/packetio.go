@@ -53,8 +53,9 @@ type Conn interface {
 	// ReadNotices fills notices with news about packets sent earlier; 0 when there is none, always so
 	// where the system does not tell or was not asked to (Options).
 	ReadNotices(notices []Notice) (int, error)
-	// Overflow is how many packets the kernel dropped since the start for a full receive queue, as
-	// far as packets received later have told.
+	// Overflow is how many packets were dropped since the start before they could be read: by the
+	// kernel for a full receive queue, as far as packets received later have told, and what waited in
+	// a borrowed socket.
 	Overflow() uint64
 	// LocalAddr is the address and port that the socket is bound to.
 	LocalAddr() netip.AddrPort

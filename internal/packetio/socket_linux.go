@@ -10,6 +10,13 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/sys"
 )
 
+// try adds what did not work.
+func (m *Missing) try(err error) {
+	if err != nil {
+		*m = append(*m, err)
+	}
+}
+
 func family(ip netip.Addr) int {
 	if ip.Is4() {
 		return unix.AF_INET

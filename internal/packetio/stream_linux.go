@@ -1,6 +1,7 @@
 package packetio
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/netip"
@@ -153,37 +154,44 @@ type LinuxListener struct {
 
 // ListenTCP listens on local, whose port may be 0.
 func (s *Streams) ListenTCP(local netip.AddrPort) (*LinuxListener, error) {
-	fd, err := unix.Socket(family(local.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, err := openTCP(local)
 	if err != nil {
-		return nil, fmt.Errorf("open tcp socket for %s: %w", local, os.NewSyscallError("socket", err))
+		return nil, err
 	}
 	l := &LinuxListener{shared: s, fd: fd}
-	if err := l.setUp(local); err != nil {
-		l.Close()
-		return nil, fmt.Errorf("listen on tcp %s: %w", local, err)
+	if l.local, err = boundTo(fd); err != nil {
+		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
 }
 
-func (l *LinuxListener) setUp(local netip.AddrPort) error {
-	if err := setInt(l.fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, "SO_REUSEADDR"); err != nil {
+// openTCP opens a socket that listens.
+func openTCP(local netip.AddrPort) (fd int, err error) {
+	fd, err = unix.Socket(family(local.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, fmt.Errorf("open tcp socket for %s: %w", local, os.NewSyscallError("socket", err))
+	}
+	if err := listen(fd, local); err != nil {
+		unix.Close(fd)
+		return -1, fmt.Errorf("listen on tcp %s: %w", local, err)
+	}
+	return fd, nil
+}
+
+func listen(fd int, local netip.AddrPort) error {
+	if err := setInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1, "SO_REUSEADDR"); err != nil {
 		return err
 	}
 	if local.Addr().Is6() {
-		if err := setInt(l.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"); err != nil {
+		if err := setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"); err != nil {
 			return err
 		}
 	}
-	prepare(l.fd) // accepted sockets inherit both options
-	if err := bind(l.fd, local); err != nil {
+	prepare(fd) // accepted sockets inherit both options
+	if err := bind(fd, local); err != nil {
 		return err
 	}
-	if err := unix.Listen(l.fd, backlog); err != nil {
-		return os.NewSyscallError("listen", err)
-	}
-	var err error
-	l.local, err = boundTo(l.fd)
-	return err
+	return os.NewSyscallError("listen", unix.Listen(fd, backlog))
 }
 
 // FD is the socket's descriptor, for the poller.

@@ -26,7 +26,8 @@ type LinuxConn struct {
 	recv     *sys.RecvBatch
 	send     *sys.SendBatch
 	errors   *sys.RecvBatch
-	overflow uint64 // kernel's counter, unwrapped
+	overflow uint64
+	drops    uint32 // the kernel's counter, as last seen
 	transmit bool
 	ids      transmitIDs
 }
@@ -34,15 +35,19 @@ type LinuxConn struct {
 // ListenUDP opens a UDP socket on local, whose port may be 0. What the system refused and the socket
 // can do without is in Missing.
 func ListenUDP(local netip.AddrPort, o Options) (*LinuxConn, Missing, error) {
-	fd, err := unix.Socket(family(local.Addr()), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	fd, missing, err := openUDP(local)
 	if err != nil {
-		return nil, nil, fmt.Errorf("open udp socket for %s: %w", local, os.NewSyscallError("socket", err))
+		return nil, nil, err
 	}
-	c := &LinuxConn{
-		fd: fd, recv: sys.NewRecvBatch(o.Batch, o.MaxSize), send: sys.NewSendBatch(o.Batch),
-		errors: sys.NewRecvBatch(noticeBatch, quoted),
+	c := newLinuxConn(fd, o)
+	if local.Port() == 0 {
+		err = bind(fd, local)
 	}
-	missing, err := c.setUp(local, o)
+	if err == nil {
+		var more Missing
+		more, err = c.setUp(o)
+		missing = append(missing, more...)
+	}
 	if err != nil {
 		c.Close()
 		return nil, nil, fmt.Errorf("listen on udp %s: %w", local, err)
@@ -50,40 +55,56 @@ func ListenUDP(local netip.AddrPort, o Options) (*LinuxConn, Missing, error) {
 	return c, missing, nil
 }
 
-// setUp sets the socket's options and binds it.
-func (c *LinuxConn) setUp(local netip.AddrPort, o Options) (Missing, error) {
-	var missing Missing
-	try := func(err error) {
-		if err != nil {
-			missing = append(missing, err)
-		}
+// openUDP opens a UDP socket with what may need privilege, and what must be there before the first
+// packet comes: room to receive, timestamps and the like, then the port if it is not 0.
+func openUDP(local netip.AddrPort) (fd int, missing Missing, err error) {
+	fd, err = unix.Socket(family(local.Addr()), unix.SOCK_DGRAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, nil, fmt.Errorf("open udp socket for %s: %w", local, os.NewSyscallError("socket", err))
 	}
-	try(c.recv.Try(c.fd))
-	try(c.send.Try(c.fd))
-	_ = c.errors.Try(c.fd) // the same as recv
-	try(roomToReceive(c.fd))
-	try(timestamp.EnableReceive(c.fd))
-	try(setInt(c.fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
+	missing.try(roomToReceive(fd))
+	missing.try(timestamp.EnableReceive(fd))
+	missing.try(setInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
 	if local.Addr().Is4() {
-		try(setInt(c.fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"))
+		missing.try(setInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"))
 	} else {
-		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"))
-		try(setInt(c.fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"))
+		missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"))
+		missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"))
 	}
+	if local.Port() == 0 {
+		return fd, missing, nil
+	}
+	if err := bind(fd, local); err != nil {
+		unix.Close(fd)
+		return -1, nil, fmt.Errorf("listen on udp %s: %w", local, err)
+	}
+	return fd, missing, nil
+}
+
+func newLinuxConn(fd int, o Options) *LinuxConn {
+	return &LinuxConn{
+		fd: fd, recv: sys.NewRecvBatch(o.Batch, o.MaxSize), send: sys.NewSendBatch(o.Batch),
+		errors: sys.NewRecvBatch(noticeBatch, quoted),
+	}
+}
+
+// setUp makes a bound socket fit for its use.
+func (c *LinuxConn) setUp(o Options) (missing Missing, err error) {
+	if c.local, err = boundTo(c.fd); err != nil {
+		return nil, err
+	}
+	missing.try(c.recv.Try(c.fd))
+	missing.try(c.send.Try(c.fd))
+	_ = c.errors.Try(c.fd) // the same as recv
 	if o.Errors {
-		try(enableErrors(c.fd, local.Addr()))
+		missing.try(enableErrors(c.fd, c.local.Addr()))
 	}
 	if o.Transmit {
 		err := timestamp.EnableTransmit(c.fd)
-		try(err)
+		missing.try(err)
 		c.transmit = err == nil
 	}
-	if err := bind(c.fd, local); err != nil {
-		return nil, err
-	}
-	var err error
-	c.local, err = boundTo(c.fd)
-	return missing, err
+	return missing, nil
 }
 
 // roomToReceive makes the receive queue large. Without privilege the kernel cuts it down, silently.
@@ -131,7 +152,8 @@ func (c *LinuxConn) ReadBatch(packets []Packet) (int, error) {
 		p.Data, p.Remote, p.Local, p.Cut = c.recv.Payload(i), c.recv.Name(i), control.Local, c.recv.Truncated(i)
 		p.At, p.Stamp = wall(control.At)
 		if control.Overflow != 0 {
-			c.overflow += uint64(control.Overflow - uint32(c.overflow))
+			c.overflow += uint64(control.Overflow - c.drops)
+			c.drops = control.Overflow
 		}
 	}
 	return n, nil

@@ -32,6 +32,9 @@ type Config struct {
 	Timeout     time.Duration // a probe that is missing for this long is lost
 	Ring        *ring.SPSC    // the Reflector is its producer
 	Counters    *selfstats.Block
+	// Lent: the listening sockets were there before, so connections may wait that nobody served. They
+	// are refused: an answer to what they sent would be far too late.
+	Lent bool
 }
 
 // Reflector is a loop.Handler.
@@ -81,12 +84,19 @@ func New(network loop.Network, c Config) (r *Reflector, missing packetio.Missing
 		l, err := network.ListenTCP(local, token(listenSocket, len(r.listeners), 0))
 		if err == nil {
 			r.listeners = append(r.listeners, l)
+			r.refuseStale(l)
 		} else if !c.Optional(local, err) {
 			r.Close()
 			return nil, nil, err
 		}
 	}
 	return r, missing, nil
+}
+
+// refuseStale refuses the connections that wait in a listener that was lent.
+func (r *Reflector) refuseStale(l packetio.Listener) {
+	for r.config.Lent && r.refuseWaiting(l) {
+	}
 }
 
 // Sockets are known to the poller by what they are, the index in their list, and for connections a

@@ -16,7 +16,7 @@ type spare struct{ file *os.File }
 // keep gets hold of a spare descriptor, if it has none. That may fail; it is tried again later.
 func (s *spare) keep() {
 	if s.file == nil {
-		s.file, _ = os.Open(os.DevNull)
+		s.file, _ = openSpare()
 	}
 }
 
@@ -37,17 +37,23 @@ func (r *Reflector) turnAway(l packetio.Listener) {
 	r.starved = true
 	r.spare.release()
 	defer r.spare.keep()
+	r.refuseWaiting(l)
+}
+
+// refuseWaiting refuses connections that wait, and reports whether there may be more.
+func (r *Reflector) refuseWaiting(l packetio.Listener) (more bool) {
 	for range acceptAtOnce {
 		stream, err := r.network.Accept(l, token(peerSocket, r.freePeer().index, r.serial))
 		if errors.Is(err, packetio.ErrWouldBlock) {
-			return
+			return false
 		}
 		if err != nil {
 			r.counters.Inc(selfstats.ConnectionsFailed)
-			return
+			return false
 		}
 		r.counters.Inc(selfstats.ConnectionsAccepted)
 		r.counters.Inc(selfstats.ConnectionsRefused)
 		stream.Reset()
 	}
+	return true
 }

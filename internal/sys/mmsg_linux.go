@@ -73,10 +73,11 @@ func (b *RecvBatch) Recv(fd, limit, flags int) (int, unix.Errno) {
 	return count(n, errno), errno
 }
 
-// Try asks once, with a socket that has nothing to receive yet, whether there is recvmmsg. After an
-// error the batch does without.
+// Try asks once, by receiving no message, whether there is recvmmsg. After an error the batch does
+// without.
 func (b *RecvBatch) Try(fd int) error {
-	_, errno := b.Recv(fd, 1, 0)
+	_, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(fd), uintptr(unsafe.Pointer(&b.hdrs[0])),
+		0, unix.MSG_DONTWAIT, 0, 0)
 	b.single = notThere(errno)
 	if !b.single {
 		return nil

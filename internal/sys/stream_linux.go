@@ -49,6 +49,14 @@ func Connect(fd int, to netip.AddrPort) unix.Errno {
 	return errno
 }
 
+// Disconnect takes a socket's peer away, and its port, if that was chosen by the system (connect(2) to
+// AF_UNSPEC). A UDP socket can then be bound anew.
+func Disconnect(fd int) unix.Errno {
+	var unspecified rawSockaddr // AF_UNSPEC is 0
+	_, _, errno := unix.RawSyscall(unix.SYS_CONNECT, uintptr(fd), uintptr(unsafe.Pointer(&unspecified[0])), SockaddrSize)
+	return errno
+}
+
 // Accept takes a connection from the non-blocking listening socket fd (accept4(2)) and makes it
 // non-blocking. It does not block and does not allocate.
 func Accept(fd int) (conn int, from netip.AddrPort, errno unix.Errno) {
@@ -77,6 +85,16 @@ func SocketError(fd int) unix.Errno {
 		return errno
 	}
 	return unix.Errno(value)
+}
+
+// SocketDrops reads how many packets a socket has dropped so far for a full receive queue, modulo
+// 2^32: SK_MEMINFO_DROPS of SO_MEMINFO (linux/sock_diag.h, since Linux 4.12).
+func SocketDrops(fd int) (uint32, unix.Errno) {
+	const drops, vars = 8, 9
+	var info [vars]uint32
+	n := uint32(unsafe.Sizeof(info))
+	errno := getsockopt(fd, unix.SOL_SOCKET, unix.SO_MEMINFO, unsafe.Pointer(&info[0]), &n)
+	return info[drops], errno
 }
 
 func getsockopt(fd, level, name int, value unsafe.Pointer, n *uint32) unix.Errno {

@@ -90,7 +90,7 @@ type host struct {
 	*Engine
 	t       *testing.T
 	spies   *spies
-	samples [loops][]measurement.Sample // popped and not taken yet: the sender's, the reflector's
+	samples [Loops][]measurement.Sample // popped and not taken yet: the sender's, the reflector's
 
 	mu    sync.Mutex
 	notes []string

@@ -82,6 +82,9 @@ const (
 type Command struct {
 	Verb    Verb
 	Session measurement.Session
+	// Since is from when on the slots of an added session count; those that are over by now are
+	// skipped, as any that are missed. 0 = from now on.
+	Since clock.Mono
 }
 
 // Loop runs one handler on one poller.

@@ -9,6 +9,9 @@ import (
 
 func setUp(o Options) []error {
 	var refused []error
+	if o.Name != "" {
+		_ = os.WriteFile("/proc/thread-self/comm", []byte(o.Name), 0) // nothing depends on it
+	}
 	// The default slack of 50 µs lets the kernel be that late with every timer (prctl(2)).
 	if err := unix.Prctl(unix.PR_SET_TIMERSLACK, 1, 0, 0, 0); err != nil {
 		refused = append(refused, fmt.Errorf("timer slack of 1 ns: %w", os.NewSyscallError("prctl", err)))
@@ -21,10 +24,9 @@ func setUp(o Options) []error {
 		}
 	}
 	if o.Priority > 0 {
-		// Children, if any, start with the default policy.
-		attr := unix.SchedAttr{
-			Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO,
-			Flags: unix.SCHED_FLAG_RESET_ON_FORK, Priority: uint32(o.Priority),
+		attr := unix.SchedAttr{Size: unix.SizeofSchedAttr, Policy: unix.SCHED_FIFO, Priority: uint32(o.Priority)}
+		if !o.Inherit {
+			attr.Flags = unix.SCHED_FLAG_RESET_ON_FORK
 		}
 		if err := unix.SchedSetAttr(0, &attr, 0); err != nil {
 			refused = append(refused, fmt.Errorf("SCHED_FIFO priority %d (needs CAP_SYS_NICE): %w", o.Priority,

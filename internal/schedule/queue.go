@@ -18,9 +18,10 @@ type Slot struct {
 	grid Grid
 }
 
-// Add starts a session's grid with its first slot at or after now.
-func (q *Queue) Add(id int, g Grid, now clock.Mono) {
-	q.slots = append(q.slots, Slot{ID: id, At: g.First(now), grid: g})
+// Add starts a session's grid with its first slot at or after since. Slots that are over by the time of
+// the next Pop are missed ones.
+func (q *Queue) Add(id int, g Grid, since clock.Mono) {
+	q.slots = append(q.slots, Slot{ID: id, At: g.First(since), grid: g})
 	q.up(len(q.slots) - 1)
 }
 

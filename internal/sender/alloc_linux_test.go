@@ -74,7 +74,7 @@ func TestUnansweredProbesDoNotAllocate(t *testing.T) {
 	h := newByHand(t)
 	s := sessionTo(1, measurement.UDP, newUDPPeer(t, anyPort).addr())
 	s.Timeout = 5 * time.Millisecond
-	h.add(s)
+	h.add(s, 0)
 	lost := 0
 	allocs := testing.AllocsPerRun(5, func() {
 		for range many {

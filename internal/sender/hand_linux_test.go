@@ -58,7 +58,7 @@ func newEpoll(t testing.TB) loop.Poller {
 func (h *byHand) probes(t measurement.Transport, to netip.AddrPort, size int) {
 	s := sessionTo(1, t, to)
 	s.Tags, s.Size, s.Interval, s.Timeout = nil, size, 10*time.Minute, time.Hour
-	h.add(s)
+	h.add(s, 0)
 	for x := h.sessions[0]; t == measurement.TCP && !x.tcp.up; {
 		h.step()
 	}

@@ -30,7 +30,7 @@ func TestAgeOfTheReplyDecidesWhetherAProbeIsLost(t *testing.T) {
 			h := newByHand(t)
 			s := sessionTo(1, tt.transport, h.echo.address(tt.transport))
 			s.Interval, s.Timeout = 10*time.Minute, 200*time.Millisecond
-			h.add(s)
+			h.add(s, 0)
 			for tt.transport == measurement.TCP && !h.sessions[0].tcp.up {
 				h.step()
 			}

@@ -84,6 +84,7 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 	for _, l := range s.lanes {
 		s.flush(l)
 	}
+	s.counters.Through(until)
 	if now >= s.cleaning {
 		s.keepHouse(now)
 	}
@@ -184,7 +185,7 @@ func (s *Sender) Command(c loop.Command) {
 	case loop.Add:
 		s.remove(c.Session.ID)
 		if !s.draining {
-			s.add(c.Session)
+			s.add(c.Session, c.Since)
 		}
 	case loop.Remove:
 		s.remove(c.Session.ID)

@@ -61,13 +61,16 @@ func split(t loop.Token) (kind, index int, serial uint32) {
 	return int(t >> 60), int(t>>32) & (1<<28 - 1), uint32(t)
 }
 
-// add starts probing a session.
-func (s *Sender) add(d measurement.Session) {
+// add starts probing a session. Its slots count from since on; 0 = from now on.
+func (s *Sender) add(d measurement.Session, since clock.Mono) {
 	d.Remote = s.network.Canonical(d.Remote)
 	x := newSession(s.freeIndex(), d)
 	s.sessions[x.index] = x
 	s.open(x)
-	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, clock.MonoNow())
+	if since == 0 {
+		since = clock.MonoNow()
+	}
+	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, since)
 }
 
 // newSession makes a session without its sockets.

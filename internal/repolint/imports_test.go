@@ -11,6 +11,7 @@ import (
 // sysImporters may import internal/sys.
 var sysImporters = []string{
 	"internal/clock",
+	"internal/isolation",
 	"internal/loop",
 	"internal/packetio",
 	"internal/rtthread",

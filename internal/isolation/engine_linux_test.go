@@ -1,0 +1,229 @@
+package isolation
+
+import (
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+)
+
+func TestEngineMeasuresInAProcessOfItsOwn(t *testing.T) {
+	leavesNothing(t, func() {
+		h := newHost(t, hostConfig(t, "host"))
+		h.Add(h.session(1))
+		if err := h.Start(); err != nil {
+			t.Fatal(err)
+		}
+		h.Add(h.session(2))
+		h.measured(1)
+		h.measured(2)
+		if pid := h.current().child.Pid; pid == os.Getpid() {
+			t.Error("it is this process")
+		}
+		h.Remove(1)
+		h.forget()
+		h.measured(2)
+		select {
+		case <-h.Drain():
+		case <-time.After(patience()):
+			t.Error("Drain does not end")
+		}
+		h.Stop()
+		c := h.Totals().Counts
+		if sent := c[selfstats.ProbesAnswered] + c[selfstats.ProbesLost] + c[selfstats.ProbesAbandoned]; c[selfstats.SlotsSent] != sent {
+			t.Errorf("%d slots sent, %d probes settled", c[selfstats.SlotsSent], sent)
+		}
+	})
+}
+
+func TestPortInUseIsAnErrorOfNew(t *testing.T) {
+	for _, network := range []string{"udp", "tcp"} {
+		t.Run(network, func(t *testing.T) {
+			c := hostConfig(t, "host")
+			c.Note = func(string) {}
+			h := newHost(t, c)
+			c.UDP, c.TCP = network == "udp", network == "tcp"
+			leavesNothing(t, func() {
+				if _, err := New(Config{Engine: c, Consumer: h}); err == nil || !strings.Contains(err.Error(), "address already in use") {
+					t.Errorf("New = %v, want that the address is in use", err)
+				}
+			})
+		})
+	}
+}
+
+func TestStopEndsEverythingHoweverItIsCalled(t *testing.T) {
+	start := func(h *host) {
+		if err := h.Start(); err != nil {
+			t.Errorf("Start: %v", err)
+		}
+	}
+	for name, stop := range map[string]func(h *host){
+		"at once":       func(h *host) { start(h); h.Stop() },
+		"without Start": func(h *host) { h.Stop() },
+		"twice":         func(h *host) { start(h); h.Stop(); h.Stop() },
+		"before Start":  func(h *host) { h.Stop(); start(h); h.Stop() },
+		"from two goroutines": func(h *host) {
+			start(h)
+			var both sync.WaitGroup
+			for range 2 {
+				both.Go(h.Stop)
+			}
+			both.Wait()
+		},
+		"while no child lives": func(h *host) {
+			start(h)
+			p := h.current()
+			h.kill()
+			<-p.gone
+			h.Stop()
+		},
+		"while it is drained": func(h *host) {
+			h.Add(h.session(1))
+			start(h)
+			h.measured(1)
+			h.Drain()
+			h.Stop()
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			leavesNothing(t, func() { stop(newHost(t, hostConfig(t, "host"))) })
+		})
+	}
+}
+
+func TestDrainEndsWithTheChild(t *testing.T) {
+	h := newHost(t, hostConfig(t, "host"))
+	silent, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	s := h.session(1)
+	s.Remote, s.Timeout = silent.LocalAddr().(*net.UDPAddr).AddrPort(), time.Hour
+	h.Add(s)
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a probe", func() bool { return h.count(selfstats.SlotsSent) > 0 })
+	drained := h.Drain()
+	h.kill()
+	select {
+	case <-drained:
+	case <-time.After(patience()):
+		t.Fatal("Drain does not end")
+	}
+	if h.current() != nil || h.count(selfstats.EngineRestarts) > 0 {
+		t.Error("another child was started to probe nothing")
+	}
+}
+
+// Every slot is counted once, by the child that died or by the next one.
+func TestDeadChildIsReplacedAndEverySlotIsCounted(t *testing.T) {
+	h := newHost(t, hostConfig(t, "host"))
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := h.session(1)
+	h.Add(s)
+	h.measured(1)
+	const kills = 3
+	for i := range kills {
+		h.kill()
+		eventually(t, "another child", func() bool {
+			return h.count(selfstats.EngineRestarts) == uint64(i+1) && h.current() != nil
+		})
+		h.forget()
+		h.measured(1)
+	}
+	h.Stop()
+
+	first, last := h.sent[0], h.sent[len(h.sent)-1]
+	totals := h.Totals()
+	slots := last.Sub(first).Round(s.Interval)/s.Interval + 1
+	counted := totals.Counts[selfstats.SlotsSent] + totals.Skipped()
+	// A child may die between a send and its count, or between that and the note how far it has counted. And
+	// slots before the first probe, or after the last one, are counted as well.
+	if diff := int64(counted) - int64(slots); diff < -kills || diff > kills+slotsAtTheEnds {
+		t.Errorf("%d slots counted, %d from the first probe to the last", counted, slots)
+	}
+	c := totals.Counts
+	if settled := c[selfstats.ProbesAnswered] + c[selfstats.ProbesLost] + c[selfstats.ProbesAbandoned]; settled != c[selfstats.SlotsSent] {
+		t.Errorf("%d slots sent, %d probes settled", c[selfstats.SlotsSent], settled)
+	}
+	if notes := h.noted(); len(notes) != 2*kills {
+		t.Errorf("told %q, want two lines for each death", notes)
+	}
+}
+
+// slotsAtTheEnds is how many slots may have been counted from which no round-trip time came: the child
+// is busy when it starts and when it is stopped.
+const slotsAtTheEnds = 100
+
+// What came while there was no engine process is not answered when there is one.
+func TestPacketsThatCameWithoutAChildAreDroppedAndCounted(t *testing.T) {
+	h := newHost(t, hostConfig(t, "host"))
+	conn, err := net.DialUDP("udp", nil, net.UDPAddrFromAddrPort(netip.AddrPortFrom(h.config.Engine.Address, h.config.Engine.UDPPort)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	const waiting = 5
+	for range waiting { // there is no child yet, but a socket
+		if _, err := conn.Write([]byte("7|a|1795375380625056238|[]|early")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stream, err := net.Dial("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(int(h.config.Engine.TCPPort))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stream.Close()
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := conn.Write([]byte("8|a|1795375380625056238|[]|now")); err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 100)
+	_ = conn.SetReadDeadline(time.Now().Add(patience()))
+	n, err := conn.Read(buf)
+	if err != nil || !strings.HasPrefix(string(buf[:n]), "8|host|") {
+		t.Errorf("the first reply is %q, %v, want that to number 8", buf[:n], err)
+	}
+	if got := h.count(selfstats.QueueOverflow); got != waiting {
+		t.Errorf("%d packets counted as dropped, want %d", got, waiting)
+	}
+	_ = stream.SetReadDeadline(time.Now().Add(patience()))
+	if _, err := stream.Read(buf); err == nil || os.IsTimeout(err) {
+		t.Errorf("the connection that waited is not refused: %v", err)
+	}
+	if got := h.count(selfstats.ConnectionsRefused); got != 1 {
+		t.Errorf("%d connections refused, want 1", got)
+	}
+}
+
+func TestIdleConsumerIsWoken(t *testing.T) {
+	h := newHost(t, hostConfig(t, "host"))
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	h.mu.Lock()
+	for _, r := range h.rings {
+		r.Sleep()
+	}
+	h.mu.Unlock()
+	s := h.session(1)
+	h.Add(s)
+	eventually(t, "both loops wake the consumer", func() bool {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		return h.wakes > 0
+	})
+}

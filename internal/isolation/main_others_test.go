@@ -1,0 +1,5 @@
+//go:build !linux
+
+package isolation
+
+func serveAs(string) int { return Serve() }

@@ -8,10 +8,10 @@ BENCH   ?= .
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install test check cross bench fuzz clean
+.PHONY: help run build install test check cross bench bench-record fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 run: ## build, then measure this host against itself on loopback until Ctrl-C
 	@echo 'building ./$(BIN) ...' >&2
@@ -38,6 +38,9 @@ cross: ## compile the program and all tests for every supported platform
 
 bench: ## run the benchmarks (BENCH=regexp, PKG=./...)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+
+bench-record: ## run the benchmarks that bench/README.md shows and write them there, as root
+	@scripts/bench-record.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (10s)
 	@scripts/fuzz.sh $(FUZZTIME)

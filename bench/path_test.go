@@ -28,7 +28,9 @@ func startEngine(b *testing.B, mode engine.Mode, interval time.Duration) *engine
 		ID: 1, Transport: measurement.UDP, Source: "bench", Target: "bench", Interval: interval,
 		Timeout: time.Second, MaxLost: 10, RTT: true, Remote: netip.MustParseAddrPort("127.0.0.1:17999"),
 	})
-	e.Start()
+	if err := e.Start(); err != nil {
+		b.Fatal(err)
+	}
 	b.Cleanup(e.Stop)
 	return e
 }

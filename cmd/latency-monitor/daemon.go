@@ -10,17 +10,21 @@ import (
 
 	"github.com/rs/zerolog"
 
-	"github.com/latency-monitor/latency-monitor/internal/engine"
+	"github.com/latency-monitor/latency-monitor/internal/config"
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/privilege"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
 )
 
 // daemon is the assembled program.
 type daemon struct {
 	log      zerolog.Logger
+	config   config.Config
+	identity privilege.Identity
 	targets  []resolver.Target
 	resolver *resolver.Resolver
-	engine   *engine.Engine
+	engine   measurer
+	isolated bool // the engine has a process of its own
 	exporter *exporter.Exporter
 	reporter *exporter.Reporter
 }
@@ -36,17 +40,53 @@ func (d *daemon) run() int {
 		signal.Notify(signals, syscall.SIGHUP)
 	}
 
+	if err := d.dropPrivileges(); err != nil {
+		d.engine.Stop()
+		return d.fail(err)
+	}
 	resolving := start(d.resolve)
 	exporting := start(d.exporter.Run)
 	reporting := start(d.reporter.Run)
-	d.engine.Start()
-
-	status := d.wait(signals, exporting)
+	status := exitFailure
+	if err := d.engine.Start(); err != nil {
+		d.fail(err)
+	} else {
+		d.announce()
+		status = d.wait(signals, exporting)
+	}
 	resolving.stop()
 	d.engine.Stop()
 	exporting.stop()
 	reporting.stop()
 	return status
+}
+
+// dropPrivileges gives up all rights: what needs any is done. What the system refuses is told, but for
+// the change of user: it must not be left out silently, and ends the daemon.
+func (d *daemon) dropPrivileges() error {
+	lock := d.config.Engine.LockMemory
+	if lock {
+		_ = privilege.UnlimitLockedMemory() // LockMemory tells of a limit that is in its way
+	}
+	if err := d.identity.Become(); err != nil {
+		return err
+	}
+	refused := privilege.DropCapabilities()
+	if lock && !d.isolated {
+		refused = append(refused, privilege.LockMemory())
+	}
+	for _, err := range refused {
+		if err != nil {
+			d.note(err.Error() + ": going on without")
+		}
+	}
+	return nil
+}
+
+// fail logs what ends the daemon and returns its exit status.
+func (d *daemon) fail(err error) (status int) {
+	d.log.WithLevel(zerolog.FatalLevel).Msg(err.Error())
+	return exitFailure
 }
 
 func (d *daemon) resolve(ctx context.Context) error { return d.resolver.Run(ctx, d.targets) }
@@ -72,8 +112,7 @@ func (d *daemon) wait(signals <-chan os.Signal, exporting *task) (status int) {
 			d.log.Info().Msg("stopping: the reader of the measurements has gone")
 			return exitOK
 		case err := <-d.engine.Failed():
-			d.log.WithLevel(zerolog.FatalLevel).Msg(err.Error())
-			return exitFailure
+			return d.fail(err)
 		}
 	}
 }

@@ -9,6 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/latency-monitor/latency-monitor/internal/config"
+	"github.com/latency-monitor/latency-monitor/internal/isolation"
+	"github.com/latency-monitor/latency-monitor/internal/privilege"
 )
 
 // version is set by the linker; without that it is the module's, or "devel".
@@ -27,6 +29,9 @@ func main() {
 
 // run is the program: measurements and what was asked for go to stdout, logs and errors to stderr.
 func run(args []string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == isolation.Verb {
+		return isolation.Serve()
+	}
 	fail := func(status int, err error) int {
 		fmt.Fprintln(stderr, "latency-monitor:", err)
 		return status
@@ -50,6 +55,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
+	identity, err := privilege.LookupIdentity(c.User, c.Group)
+	if err != nil {
+		return fail(exitUsage, fmt.Errorf("%s: %w", c.File, err))
+	}
 	unavailable := checkBackends(c.Backends)
 	if o.checkConfig {
 		if unavailable != nil {
@@ -72,6 +81,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitFailure, err)
 	}
+	d.identity = identity
 	return d.run()
 }
 

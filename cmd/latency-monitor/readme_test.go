@@ -116,7 +116,7 @@ func TestReadmeHasEveryKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Address, c.LogFile = netip.IPv6Unspecified(), "f" // printed only when they are set
+	c.Address, c.LogFile, c.User, c.Group = netip.IPv6Unspecified(), "f", "u", "g" // printed only when they are set
 	rows := tableRows(readme(t))
 	keys := printedKeys(t, c)
 	for key := range keys {

@@ -27,6 +27,8 @@ type Config struct {
 	MaxSessions int // of the reflector
 	LogLevel    LogLevel
 	LogFile     string        // "" is standard error
+	User        string        // whom to run as once all is open: a name or a number; "" is nobody else
+	Group       string        // the same; "" is the user's groups
 	Timeout     time.Duration // of the top level; the reflector uses it too
 	Targets     []Target
 	Backends    []Backend // one or more, no two of the same name
@@ -71,11 +73,13 @@ type Backend struct {
 // Engine says how the probing threads run.
 type Engine struct {
 	Mode             EngineMode
+	Isolate          Isolate
 	RealtimePriority int   // of SCHED_FIFO; 0 is off
 	CPUs             []int // to pin the threads to; empty is no pinning
 	Spin             time.Duration
 	TxTimestamps     string // TxTimestampsAuto or TxTimestampsOff
 	RingSize         int    // samples, a power of two
+	LockMemory       bool   // keep all memory of the process with the loops in RAM
 }
 
 // EngineMode selects an engine.
@@ -86,6 +90,16 @@ const (
 	EngineAuto     EngineMode = "auto"
 	EngineLinux    EngineMode = "linux"
 	EnginePortable EngineMode = "portable"
+)
+
+// Isolate says whether the engine runs in a process of its own. Auto: where there can be one.
+type Isolate string
+
+// The values of Isolate, as the key has them.
+const (
+	IsolateAuto  Isolate = "auto"
+	IsolateTrue  Isolate = "true"
+	IsolateFalse Isolate = "false"
 )
 
 // What the sender does about transmit timestamps from the kernel.

@@ -41,7 +41,7 @@ func serverConfig() Config {
 		Timeout:     time.Second,
 		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{}}},
 		Engine: Engine{
-			Mode: EngineAuto, TxTimestamps: TxTimestampsAuto, RingSize: 65536,
+			Mode: EngineAuto, Isolate: IsolateAuto, TxTimestamps: TxTimestampsAuto, RingSize: 65536,
 		},
 		File: DefaultFile,
 	}
@@ -134,10 +134,15 @@ func TestKeysSetTheirField(t *testing.T) {
 		{"no targets listed", "targets = []", func(*Config) {}},
 		{"an empty engine", "[engine]", func(*Config) {}},
 		{"an engine", "[engine]\nmode = \"portable\"\nrealtime_priority = 99\ncpus = [3, 0]\nspin = \"50us\"\n" +
-			"tx_timestamps = \"off\"\nring_size = 1024",
+			"isolate = false\ntx_timestamps = \"off\"\nring_size = 1024\nlock_memory = true",
 			func(c *Config) {
-				c.Engine = Engine{EnginePortable, 99, []int{3, 0}, 50 * time.Microsecond, TxTimestampsOff, 1024}
+				c.Engine = Engine{EnginePortable, IsolateFalse, 99, []int{3, 0}, 50 * time.Microsecond, TxTimestampsOff, 1024, true}
 			}},
+		{"a process of its own", "user = \"daemon\"\ngroup = \"2\"\n[engine]\nisolate = true\nlock_memory = true", func(c *Config) {
+			c.User, c.Group, c.Engine.Isolate, c.Engine.LockMemory = "daemon", "2", IsolateTrue, true
+		}},
+		{"no process of its own", "[engine]\nisolate = false", func(c *Config) { c.Engine.Isolate = IsolateFalse }},
+		{"no process of its own, by default", "[engine]\nisolate = \"auto\"", func(*Config) {}},
 		{"the largest ring", "[engine]\nring_size = 16777216",
 			func(c *Config) { c.Engine.RingSize = 16777216 }},
 		{"the longest spin", "[engine]\nspin = \"10ms\"",

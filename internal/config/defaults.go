@@ -16,7 +16,11 @@ const (
 	DefaultMaxSessions    = 4096
 	DefaultLogLevel       = LogInfo
 	DefaultBackend        = BackendCLI
+	DefaultUser           = ""
+	DefaultGroup          = ""
 	DefaultEngineMode     = EngineAuto
+	DefaultIsolate        = IsolateAuto
+	DefaultLockMemory     = false
 	DefaultTxTimestamps   = TxTimestampsAuto
 	DefaultRingSize       = 65536
 
@@ -33,6 +37,8 @@ func defaultLayer() layer {
 		MaxSessions: byDefault("max_sessions", DefaultMaxSessions),
 		LogLevel:    byDefault("log_level", string(DefaultLogLevel)),
 		LogFile:     byDefault("log_file", ""),
+		User:        byDefault("user", DefaultUser),
+		Group:       byDefault("group", DefaultGroup),
 		Engine:      defaultEngine(),
 	}
 }
@@ -54,10 +60,12 @@ func defaultProbe() probe {
 func defaultEngine() engine {
 	return engine{
 		Mode:             byDefault("engine.mode", string(DefaultEngineMode)),
+		Isolate:          byDefault("engine.isolate", DefaultIsolate),
 		RealtimePriority: byDefault("engine.realtime_priority", 0),
 		CPUs:             byDefault("engine.cpus", []int(nil)),
 		Spin:             byDefault("engine.spin", "0s"),
 		TxTimestamps:     byDefault("engine.tx_timestamps", DefaultTxTimestamps),
 		RingSize:         byDefault("engine.ring_size", DefaultRingSize),
+		LockMemory:       byDefault("engine.lock_memory", DefaultLockMemory),
 	}
 }

@@ -119,6 +119,13 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 
 		{"engine a number", "engine = 5", "line 1: engine = 5: must be a table, [engine]"},
 		{"engine mode unknown", "[engine]\nmode = \"fast\"", `engine.mode = "fast": must be auto, linux or portable`},
+		{"isolate unknown", "[engine]\nisolate = \"true\"", `line 2: engine.isolate = "true": must be "auto", true or false`},
+		{"isolate a number", "[engine]\nisolate = 1", `line 2: engine.isolate = 1: must be "auto", true or false`},
+		{"portable engine isolated", "[engine]\nmode = \"portable\"\nisolate = true",
+			`engine.isolate = true and engine.mode = "portable": the portable engine can't have a process of its own`},
+		{"lock_memory a string", "[engine]\nlock_memory = \"on\"", `line 2: engine.lock_memory = "on": must be true or false`},
+		{"user empty", "user = \"\"", `user = "": must be a name or a number, without control characters`},
+		{"group a number", "group = 5", `line 1: group = 5: must be a string, a name or a number, without control characters`},
 		{"priority too high", "[engine]\nrealtime_priority = 100",
 			"engine.realtime_priority = 100: must be 0 to 99 (0 is off)"},
 		{"CPU out of range", "[engine]\ncpus = [0, 1024]", "engine.cpus[1] = 1024: must be 0 to 1023"},
@@ -150,7 +157,7 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 			`unknown key "targets[0].max_size" (known keys here: ` +
 				"host, interval, label, max_lost, rtt, size, tags, tcp_latency, tcp_port, timeout, type, udp_port)"},
 		{"a key like no other", "[engine]\nfrobnicate = 1", `unknown key "engine.frobnicate" ` +
-			`(known keys here: cpus, mode, realtime_priority, ring_size, spin, tx_timestamps)`},
+			`(known keys here: cpus, isolate, lock_memory, mode, realtime_priority, ring_size, spin, tx_timestamps)`},
 		{"a key that needs quotes", `"tcp port" = 1`, `unknown key "tcp port" (did you mean "tcp_port"?)`},
 		{"a key with a line break", `"tcp\nport" = 1`, `unknown key "tcp\nport" (did you mean "tcp_port"?)`},
 		{"several unknown keys", "zzz = 1\nintervall = 1", `unknown key "intervall" (did you mean "interval"?)`},

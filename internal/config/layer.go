@@ -12,6 +12,8 @@ type layer struct {
 	MaxSessions *setting[int]
 	LogLevel    *setting[string]
 	LogFile     *setting[string]
+	User        *setting[string]
+	Group       *setting[string]
 	Engine      engine
 	Targets     []target
 	Backends    []backend
@@ -41,11 +43,13 @@ type target struct {
 // engine mirrors the [engine] table.
 type engine struct {
 	Mode             *setting[string]
+	Isolate          *setting[Isolate]
 	RealtimePriority *setting[int]
 	CPUs             *setting[[]int]
 	Spin             *setting[string]
 	TxTimestamps     *setting[string]
 	RingSize         *setting[int]
+	LockMemory       *setting[bool]
 }
 
 // backend is one [[metrics]] table, already complete.
@@ -71,6 +75,8 @@ func readLayer(src source) (layer, error) {
 		MaxSessions: read(root, "max_sessions", maxSessionsRule),
 		LogLevel:    read(root, "log_level", logLevelRule),
 		LogFile:     read(root, "log_file", fileNameRule),
+		User:        read(root, "user", accountRule),
+		Group:       read(root, "group", accountRule),
 	}
 	for _, t := range root.tables("targets") {
 		l.Targets = append(l.Targets, readTarget(t))
@@ -109,10 +115,12 @@ func readEngine(t *table) engine {
 	defer t.close()
 	return engine{
 		Mode:             read(t, "mode", engineModeRule),
+		Isolate:          read(t, "isolate", isolateRule),
 		RealtimePriority: read(t, "realtime_priority", priorityRule),
 		CPUs:             readList(t, "cpus", cpusRule),
 		Spin:             read(t, "spin", spinRule),
 		TxTimestamps:     read(t, "tx_timestamps", txTimestampsRule),
 		RingSize:         read(t, "ring_size", ringSizeRule),
+		LockMemory:       read(t, "lock_memory", boolRule),
 	}
 }

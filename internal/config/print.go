@@ -28,6 +28,8 @@ type printedConfig struct {
 	MaxSessions int              `toml:"max_sessions"`
 	LogLevel    LogLevel         `toml:"log_level"`
 	LogFile     string           `toml:"log_file,omitempty"`
+	User        string           `toml:"user,omitempty"`
+	Group       string           `toml:"group,omitempty"`
 	Targets     []printedTarget  `toml:"targets"`
 	Metrics     []map[string]any `toml:"metrics"`
 	Engine      printedEngine    `toml:"engine"`
@@ -50,11 +52,13 @@ type printedTarget struct {
 
 type printedEngine struct {
 	Mode             EngineMode `toml:"mode"`
+	Isolate          any        `toml:"isolate"`
 	RealtimePriority int        `toml:"realtime_priority"`
 	CPUs             []int      `toml:"cpus"`
 	Spin             string     `toml:"spin"`
 	TxTimestamps     string     `toml:"tx_timestamps"`
 	RingSize         int        `toml:"ring_size"`
+	LockMemory       bool       `toml:"lock_memory"`
 }
 
 // WriteTOML writes the configuration as TOML that loads to the same configuration again, except for
@@ -71,6 +75,8 @@ func (c Config) WriteTOML(w io.Writer) error {
 		MaxSessions: c.MaxSessions,
 		LogLevel:    c.LogLevel,
 		LogFile:     c.LogFile,
+		User:        c.User,
+		Group:       c.Group,
 		Engine:      c.Engine.printed(),
 	}
 	if c.Address.IsValid() {
@@ -122,12 +128,21 @@ func (c Config) typeOf(t Target) string {
 func (e Engine) printed() printedEngine {
 	return printedEngine{
 		Mode:             e.Mode,
+		Isolate:          e.Isolate.printed(),
 		RealtimePriority: e.RealtimePriority,
 		CPUs:             append([]int{}, e.CPUs...),
 		Spin:             strings.Replace(e.Spin.String(), "µ", "u", 1),
 		TxTimestamps:     e.TxTimestamps,
 		RingSize:         e.RingSize,
+		LockMemory:       e.LockMemory,
 	}
+}
+
+func (i Isolate) printed() any {
+	if i == IsolateAuto {
+		return string(i)
+	}
+	return i == IsolateTrue
 }
 
 func (b Backend) printed() map[string]any {

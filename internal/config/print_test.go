@@ -27,8 +27,8 @@ func TestWrittenConfigurationLoadsAgain(t *testing.T) {
 	}{
 		{"nothing set", "", Overrides{}},
 		{"everything set", `name = "ä\"b"` + "\naddress = \"fe80::1%eth0\"\ntimeout = 0.123456789\nlog_file = \"a b\"\n" +
-			"max_sessions = 5\n[engine]\nmode = \"linux\"\nrealtime_priority = 5\ncpus = [1, 2]\nspin = \"12.5us\"\n" +
-			"tx_timestamps = \"off\"\nring_size = 2048", Overrides{}},
+			"max_sessions = 5\nuser = \"daemon\"\ngroup = \"2\"\n[engine]\nmode = \"linux\"\nrealtime_priority = 5\ncpus = [1, 2]\nspin = \"12.5us\"\n" +
+			"tx_timestamps = \"off\"\nring_size = 2048\nisolate = true\nlock_memory = true", Overrides{}},
 		{"targets of every kind", "[[targets]]\nhost = \"a\"\ntype = \"tcp\"\ntags = [\"x:y\"]\n" +
 			"[[targets]]\nhost = \"a\"\ntype = \"udp\"\ninterval = 0.123456\n" +
 			"[[targets]]\nhost = \"fe80::1%eth0\"\nlabel = \"l\"\ntags = []\nsize = 5\ntimeout = 0.5", Overrides{}},

@@ -14,6 +14,9 @@ func (l layers) checkRelations() error {
 	if err := l.checkLogLevels(); err != nil {
 		return err
 	}
+	if err := checkIsolation(l.engine()); err != nil {
+		return err
+	}
 	for _, t := range l.file.Targets {
 		p := l.probe(t)
 		if err := checkSize(p.Size, l.maxSize()); err != nil {
@@ -47,6 +50,15 @@ func (l layers) checkLogLevels() error {
 		return conflict(b.level.from, logLevel.from, "log_level must let the level of backend log through")
 	}
 	return nil
+}
+
+// checkIsolation: the portable engine allocates and wants the garbage collector, which an engine
+// process has not.
+func checkIsolation(e engine) error {
+	if e.Isolate.value != IsolateTrue || EngineMode(e.Mode.value) != EnginePortable {
+		return nil
+	}
+	return conflict(e.Isolate.from, e.Mode.from, "the portable engine can't have a process of its own")
 }
 
 func checkSize(size, maxSize *setting[int]) error {

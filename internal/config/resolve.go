@@ -27,6 +27,8 @@ func (l layers) resolve(hostname func() (string, error)) (Config, error) {
 		MaxSessions: first(l.file.MaxSessions, l.defaults.MaxSessions).value,
 		LogLevel:    ParseLogLevel(l.logLevel().value),
 		LogFile:     first(l.flags.LogFile, l.file.LogFile, l.defaults.LogFile).value,
+		User:        first(l.file.User, l.defaults.User).value,
+		Group:       first(l.file.Group, l.defaults.Group).value,
 		Backends:    l.backends(),
 	}
 	c.applyTop(l.top())
@@ -163,22 +165,26 @@ func (l layers) engine() engine {
 	file, defaults := l.file.Engine, l.defaults.Engine
 	return engine{
 		Mode:             first(file.Mode, defaults.Mode),
+		Isolate:          first(file.Isolate, defaults.Isolate),
 		RealtimePriority: first(file.RealtimePriority, defaults.RealtimePriority),
 		CPUs:             first(file.CPUs, defaults.CPUs),
 		Spin:             first(file.Spin, defaults.Spin),
 		TxTimestamps:     first(file.TxTimestamps, defaults.TxTimestamps),
 		RingSize:         first(file.RingSize, defaults.RingSize),
+		LockMemory:       first(file.LockMemory, defaults.LockMemory),
 	}
 }
 
 func (e engine) resolve() Engine {
 	return Engine{
 		Mode:             EngineMode(e.Mode.value),
+		Isolate:          e.Isolate.value,
 		RealtimePriority: e.RealtimePriority.value,
 		CPUs:             slices.Clone(e.CPUs.value),
 		Spin:             e.spin(),
 		TxTimestamps:     e.TxTimestamps.value,
 		RingSize:         e.RingSize.value,
+		LockMemory:       e.LockMemory.value,
 	}
 }
 

@@ -46,6 +46,12 @@ var (
 		decode:  decodeString,
 		valid:   isHost,
 	}
+	accountRule = rule[string]{
+		kind:    "a string",
+		allowed: "a name or a number, without control characters",
+		decode:  decodeString,
+		valid:   func(s string) bool { return s != "" && isPlainText(s) },
+	}
 	fileNameRule = rule[string]{
 		kind:    "a string",
 		allowed: "a file name without control characters",
@@ -56,6 +62,11 @@ var (
 
 // The rules of the [engine] table.
 var (
+	isolateRule = rule[Isolate]{
+		kind:   `"auto", true or false`,
+		decode: decodeIsolate,
+		valid:  nil,
+	}
 	engineModeRule   = oneOf(string(EngineAuto), string(EngineLinux), string(EnginePortable))
 	txTimestampsRule = oneOf(TxTimestampsAuto, TxTimestampsOff)
 	priorityRule     = intBetween(0, 99, "(0 is off)")
@@ -75,6 +86,18 @@ var (
 		valid:   isRingSize,
 	}
 )
+
+func decodeIsolate(value any) (Isolate, bool) {
+	switch value {
+	case true:
+		return IsolateTrue, true
+	case false:
+		return IsolateFalse, true
+	case string(IsolateAuto):
+		return IsolateAuto, true
+	}
+	return "", false
+}
 
 func isAddress(s string) bool {
 	_, err := netip.ParseAddr(s)

@@ -23,12 +23,24 @@ var buildDir string
 
 func TestMain(m *testing.M) {
 	flag.Parse()
+	letWaitingTestsOverlap()
 	status, err := runTests(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		status = 1
 	}
 	os.Exit(status)
+}
+
+// letWaitingTestsOverlap lets the parallel tests run all at once, also on a machine with few CPUs: they
+// wait more than they compute. An option -parallel has its way.
+func letWaitingTestsOverlap() {
+	const parallel = "test.parallel"
+	chosen := false
+	flag.Visit(func(f *flag.Flag) { chosen = chosen || f.Name == parallel })
+	if !chosen {
+		_ = flag.Set(parallel, "6") // the flag is there, and takes a number
+	}
 }
 
 func runTests(m *testing.M) (status int, err error) {

@@ -12,11 +12,15 @@ func TestMinuteOfOneProbeAMillisecondIsAccountedFor(t *testing.T) {
 		t.Skip("takes a minute")
 	}
 	t.Parallel()
+	bothWaysAtOnce(t, testMinuteOfOneProbeAMillisecondIsAccountedFor)
+}
+
+func testMinuteOfOneProbeAMillisecondIsAccountedFor(t *testing.T, m mode) {
 	const probes = 60_000
 	link := twoHosts(t)
-	b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+	b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
 	config := fmt.Sprintf("[[targets]]\nhost = %q\nlabel = \"b\"\n", link.B.IPv4)
-	a := start(t, spec{on: link.A.Host, name: "a", config: config, args: []string{"-i", "1", "--no-tcp", "--no-rtt"}})
+	a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: config, args: []string{"-i", "1", "--no-tcp", "--no-rtt"}})
 
 	b.waitFor(75*time.Second, func(o *output) bool { return o.counts["udp.wan.owd"] >= probes })
 	outA, countersA := a.stop()

@@ -43,6 +43,10 @@ func probeItself(t *testing.T) string {
 
 // The points are in the log, at the level of the backend; there is nothing on standard output.
 func TestLogBackendLogsEveryPointAtItsLevel(t *testing.T) {
+	bothWays(t, testLogBackendLogsEveryPointAtItsLevel)
+}
+
+func testLogBackendLogsEveryPointAtItsLevel(t *testing.T, m mode) {
 	for _, test := range []struct {
 		name, config string
 		args         []string
@@ -55,7 +59,7 @@ func TestLogBackendLogsEveryPointAtItsLevel(t *testing.T) {
 		{"at DEBUG", "[metrics]\nbackend = \"log\"\nlevel = \"debug\"\n", []string{"-l", "DEBUG"}, "DEBUG"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := launch(t, spec{on: thisHost{}, name: "a", config: probeItself(t) + test.config, args: test.args})
+			p := launch(t, spec{mode: m, on: thisHost{}, name: "a", config: probeItself(t) + test.config, args: test.args})
 			for _, metric := range delays {
 				p.waitLogged(20, " "+test.want+` {"metric": "`+metric+`", `)
 			}
@@ -75,13 +79,15 @@ func TestLogBackendLogsEveryPointAtItsLevel(t *testing.T) {
 }
 
 // With a log file there is nothing on standard error; what was logged before stays.
-func TestLogFileGetsTheLogAndItsPoints(t *testing.T) {
+func TestLogFileGetsTheLogAndItsPoints(t *testing.T) { bothWays(t, testLogFileGetsTheLogAndItsPoints) }
+
+func testLogFileGetsTheLogAndItsPoints(t *testing.T, m mode) {
 	file := filepath.Join(t.TempDir(), "latency.log")
 	if err := os.WriteFile(file, []byte("an earlier line\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	config := probeItself(t) + "[[metrics]]\nbackend = \"log\"\n[[metrics]]\nbackend = \"cli\"\n"
-	p := launch(t, spec{on: thisHost{}, name: "a", config: config, args: []string{"--log-file", file}})
+	p := launch(t, spec{mode: m, on: thisHost{}, name: "a", config: config, args: []string{"--log-file", file}})
 	p.waitPoints(20, delays...)
 	p.signal(os.Interrupt)
 	out := p.end()

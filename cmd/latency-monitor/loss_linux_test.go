@@ -27,12 +27,16 @@ func letThrough(t *testing.T, h *netnstest.Host, ipv6 bool) {
 
 // One in ten probes is dropped on its way to the receiver: both sides count exactly those.
 func TestProbesDroppedOnTheWayForwardAreCountedByBothSides(t *testing.T) {
+	bothWaysAtOnce(t, testProbesDroppedOnTheWayForwardAreCountedByBothSides)
+}
+
+func testProbesDroppedOnTheWayForwardAreCountedByBothSides(t *testing.T, m mode) {
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
-			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
 			drop := link.B.Host.Drop(t, netnstest.Loss{Every: 10, First: 3, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
-			a := start(t, spec{on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 5, 1)})
+			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 5, 1)})
 
 			a.waitPoints(20, "udp.wan.loss")
 			letThrough(t, link.B.Host, f.ipv6)
@@ -57,12 +61,16 @@ func TestProbesDroppedOnTheWayForwardAreCountedByBothSides(t *testing.T) {
 
 // One in ten replies is dropped on its way back: the prober counts exactly those, the receiver none.
 func TestRepliesDroppedOnTheWayBackAreCountedByTheProberOnly(t *testing.T) {
+	bothWaysAtOnce(t, testRepliesDroppedOnTheWayBackAreCountedByTheProberOnly)
+}
+
+func testRepliesDroppedOnTheWayBackAreCountedByTheProberOnly(t *testing.T, m mode) {
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
-			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
 			drop := link.A.Host.Drop(t, netnstest.Loss{Every: 10, First: 3, IPv6: f.ipv6, Match: []string{"-p", "udp", "--sport", "8001"}})
-			a := start(t, spec{on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 5, 1)})
+			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 5, 1)})
 
 			a.waitPoints(20, "udp.wan.loss")
 			outA, countersA := a.stop() // the last reply may be dropped too: the prober knows about it

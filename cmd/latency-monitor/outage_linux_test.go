@@ -10,11 +10,15 @@ import (
 // Without a way for more than one round of the 101 numbers of the text protocol, both sides know how
 // many probes were lost.
 func TestTotalLossForMoreThanAllNumbersIsCountedByBothSides(t *testing.T) {
+	bothWaysAtOnce(t, testTotalLossForMoreThanAllNumbersIsCountedByBothSides)
+}
+
+func testTotalLossForMoreThanAllNumbersIsCountedByBothSides(t *testing.T, m mode) {
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
-			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
-			a := start(t, spec{on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 10, 0.5)})
+			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
+			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 10, 0.5)})
 			b.waitPoints(100, "udp.wan.owd")
 			drop := link.B.Host.Drop(t, netnstest.Loss{Every: 1, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
 			a.waitPoints(80, "udp.wan.loss") // and some fifty are not settled yet
@@ -38,12 +42,16 @@ func TestTotalLossForMoreThanAllNumbersIsCountedByBothSides(t *testing.T) {
 // The link goes down, as to both hosts, and comes back: what was sent is accounted for, what could not
 // be sent was skipped, and all measurements resume.
 func TestMeasurementSurvivesALinkThatGoesDown(t *testing.T) {
+	bothWaysAtOnce(t, testMeasurementSurvivesALinkThatGoesDown)
+}
+
+func testMeasurementSurvivesALinkThatGoesDown(t *testing.T, m mode) {
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
-			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
 			config := fmt.Sprintf("interval = 10\ntimeout = 0.5\n[[targets]]\nhost = %q\nlabel = \"b\"\n", f.addr(link.B))
-			a := start(t, spec{on: link.A.Host, name: "a", config: config})
+			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: config})
 			a.waitPoints(20, "udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency")
 
 			link.Down(t)

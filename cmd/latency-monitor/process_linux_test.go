@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -33,11 +34,14 @@ func (thisHost) Command(ctx context.Context, name string, args ...string) *exec.
 
 // spec is what to start.
 type spec struct {
+	mode   mode
 	on     place
 	name   string
 	config string
 	args   []string
-	stdout *os.File // nil: the test reads it
+	env    []string             // more than ours
+	attr   *syscall.SysProcAttr // how it is started, if it matters
+	stdout *os.File             // nil: the test reads it
 }
 
 // process is a running daemon and what it printed so far.
@@ -89,11 +93,11 @@ func (o *output) values(metric string, tags ...string) []int64 {
 	return values
 }
 
-// start starts a daemon and waits until its sockets are open.
+// start starts a daemon and waits until it measures, in its mode.
 func start(t *testing.T, s spec) *process {
 	t.Helper()
 	p := launch(t, s)
-	p.wait("the log line that says it started", func(o *output) bool { return o.logged(" started ") > 0 })
+	p.waitLogged(1, startedWith[s.mode])
 	return p
 }
 
@@ -101,11 +105,13 @@ func start(t *testing.T, s spec) *process {
 func launch(t *testing.T, s spec) *process {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), s.name+".toml")
-	if err := os.WriteFile(file, []byte(s.config), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(s.mode.configure(s.config)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	args := append([]string{"-c", file, "-n", s.name}, s.args...)
-	return launchCommand(t, s.name, s.on.Command(context.Background(), program(t), args...), s.stdout)
+	cmd := s.on.Command(context.Background(), program(t), args...)
+	cmd.Env, cmd.SysProcAttr = append(os.Environ(), s.env...), s.attr
+	return launchCommand(t, s.name, cmd, s.stdout)
 }
 
 // launchCommand is launch for a command that is not made of a spec.

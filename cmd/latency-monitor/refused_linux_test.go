@@ -12,9 +12,8 @@ import (
 	"testing"
 )
 
-// refusedStep is the step that failed, as the error of an engine names it. The portable engine binds and
-// listens in one.
-var refusedStep = map[string]string{"linux": "bind: ", "portable": ""}
+// refusedStep is the step that failed, as the error names it. The portable engine binds and listens in one.
+var refusedStep = map[mode]string{isolated: "bind: ", oneProcess: "bind: ", portable: ""}
 
 func TestPortInUseIsRefused(t *testing.T) {
 	for _, test := range []struct{ name, host, address, wantLocal string }{
@@ -23,17 +22,17 @@ func TestPortInUseIsRefused(t *testing.T) {
 		{"IPv4, by a daemon on every address", "127.0.0.1", "", "0.0.0.0"},
 		{"IPv6, by a daemon on every address", "::1", "", "[::]"},
 	} {
-		for _, engine := range []string{"linux", "portable"} {
+		for m := range refusedStep {
 			for _, transport := range []string{"udp", "tcp"} {
-				t.Run(strings.Join([]string{test.name, engine, transport}, "/"), func(t *testing.T) {
-					config := fmt.Sprintf("engine.mode = %q\n", engine)
+				t.Run(strings.Join([]string{test.name, string(m), transport}, "/"), func(t *testing.T) {
+					config := ""
 					if test.address != "" {
 						config += fmt.Sprintf("address = %q\n", test.address)
 					}
 					port := takenPort(t, transport, test.host)
 					config += fmt.Sprintf("%s_port = %d\n%s = false\n", transport, port, other(transport))
-					runToEnd(t, config).checkRefused(t, 1, fmt.Sprintf(
-						"listen on %s %s:%d: %saddress already in use", transport, test.wantLocal, port, refusedStep[engine]))
+					runToEnd(t, m.configure(config)).checkRefused(t, 1, fmt.Sprintf(
+						"listen on %s %s:%d: %saddress already in use", transport, test.wantLocal, port, refusedStep[m]))
 				})
 			}
 		}
@@ -68,14 +67,14 @@ func other(transport string) string {
 
 // The addresses are of the blocks for documentation, so nobody has them: RFC 5737, RFC 3849.
 func TestAddressThatIsNotOursIsRefused(t *testing.T) {
-	for _, engine := range []string{"linux", "portable"} {
+	for m := range refusedStep {
 		for _, transport := range []string{"udp", "tcp"} {
 			for address, local := range map[string]string{"192.0.2.1": "192.0.2.1", "2001:db8::1": "[2001:db8::1]"} {
-				t.Run(strings.Join([]string{engine, transport, address}, "/"), func(t *testing.T) {
-					config := fmt.Sprintf("engine.mode = %q\naddress = %q\n%s = false\n", engine, address, other(transport))
+				t.Run(strings.Join([]string{string(m), transport, address}, "/"), func(t *testing.T) {
+					config := fmt.Sprintf("address = %q\n%s = false\n", address, other(transport))
 					port := map[string]int{"udp": 8001, "tcp": 8000}[transport]
-					runToEnd(t, config).checkRefused(t, 1, fmt.Sprintf(
-						"listen on %s %s:%d: %scannot assign requested address", transport, local, port, refusedStep[engine]))
+					runToEnd(t, m.configure(config)).checkRefused(t, 1, fmt.Sprintf(
+						"listen on %s %s:%d: %scannot assign requested address", transport, local, port, refusedStep[m]))
 				})
 			}
 		}
@@ -86,17 +85,17 @@ func TestAddressThatIsNotOursIsRefused(t *testing.T) {
 func TestPrivilegedPortIsRefusedWithoutPermission(t *testing.T) {
 	host := twoHosts(t).A.Host // skips without root, which it takes to become somebody else, too
 	const nobody = 65534
-	for _, engine := range []string{"linux", "portable"} {
+	for m := range refusedStep {
 		for _, transport := range []string{"udp", "tcp"} {
-			t.Run(engine+"/"+transport, func(t *testing.T) {
+			t.Run(string(m)+"/"+transport, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), patience())
 				defer cancel()
-				cmd := exec.CommandContext(ctx, program(t), "-c", configFor(t, nobody, "engine.mode = \""+engine+"\""),
+				cmd := exec.CommandContext(ctx, program(t), "-c", configFor(t, nobody, m.configure("")),
 					"--"+transport+"-port", "81", "--no-"+other(transport))
 				cmd.Dir = "/"
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 				got := resultOf(t, cmd, func() error { return host.Do(cmd.Run) })
-				got.checkRefused(t, 1, "listen on "+transport+" 0.0.0.0:81: "+refusedStep[engine]+"permission denied")
+				got.checkRefused(t, 1, "listen on "+transport+" 0.0.0.0:81: "+refusedStep[m]+"permission denied")
 			})
 		}
 	}

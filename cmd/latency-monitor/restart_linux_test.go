@@ -13,20 +13,24 @@ import (
 // The peer ends and comes back: so do the measurements, and the log tells each change once.
 func TestMeasurementComesBackWithThePeer(t *testing.T) {
 	for _, test := range []struct {
-		name, engine string
-		signal       os.Signal
+		name   string
+		mode   mode
+		signal os.Signal
 	}{
-		{"peer told to end, Linux engine", "linux", unix.SIGTERM},
-		{"peer killed, Linux engine", "linux", unix.SIGKILL},
-		{"peer told to end, portable engine", "portable", unix.SIGTERM},
-		{"peer killed, portable engine", "portable", unix.SIGKILL},
+		{"peer told to end, isolated", isolated, unix.SIGTERM},
+		{"peer killed, isolated", isolated, unix.SIGKILL},
+		{"peer told to end, in one process", oneProcess, unix.SIGTERM},
+		{"peer killed, in one process", oneProcess, unix.SIGKILL},
+		{"peer told to end, portable engine", portable, unix.SIGTERM},
+		{"peer killed, portable engine", portable, unix.SIGKILL},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
 			link := twoHosts(t)
-			peer := spec{on: link.B.Host, name: "b", config: receive + engine(test.engine)}
+			peer := spec{mode: test.mode, on: link.B.Host, name: "b", config: receive}
 			b := start(t, peer)
-			config := fmt.Sprintf("interval = 20\ntimeout = 0.5\n%s[[targets]]\nhost = %q\nlabel = \"b\"\n", engine(test.engine), link.B.IPv4)
-			a := start(t, spec{on: link.A.Host, name: "a", config: config})
+			config := fmt.Sprintf("interval = 20\ntimeout = 0.5\n[[targets]]\nhost = %q\nlabel = \"b\"\n", link.B.IPv4)
+			a := start(t, spec{mode: test.mode, on: link.A.Host, name: "a", config: config})
 			all := []string{"udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency"}
 			a.waitPoints(20, all...)
 
@@ -51,8 +55,6 @@ func TestMeasurementComesBackWithThePeer(t *testing.T) {
 	}
 }
 
-func engine(mode string) string { return fmt.Sprintf("engine.mode = %q\n", mode) }
-
 // changes are the log lines with one of the texts, each reduced to the change of state that it tells.
 func changes(o *output, texts ...string) []string {
 	var found []string
@@ -74,21 +76,28 @@ func changes(o *output, texts ...string) []string {
 
 // Where nobody listens yet, the network says so: probes are lost at once, not after their timeout.
 func TestPeerThatStartsLastIsMeasured(t *testing.T) {
+	bothWaysAtOnce(t, testPeerThatStartsLastIsMeasured)
+}
+
+func testPeerThatStartsLastIsMeasured(t *testing.T, m mode) {
 	for _, f := range families() {
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
 			// The kernel sends few ICMP errors a second, so probe slowly.
 			config := fmt.Sprintf("interval = 200\ntimeout = 3600\n[[targets]]\nhost = %q\nlabel = \"b\"\n", f.addr(link.B))
-			a := start(t, spec{on: link.A.Host, name: "a", config: config})
+			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: config})
 			a.waitPoints(2, "udp.wan.loss", "tcp.wan.loss")
-			b := start(t, spec{on: link.B.Host, name: "b", config: receive})
+			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
 			a.waitPoints(3, "udp.wan.rtt", "tcp.wan.rtt", "tcp.wan.latency")
 			b.waitPoints(3, "udp.wan.owd", "tcp.wan.owd")
 
 			for _, way := range []string{"(udp)", "(tcp)", "(tcp-connect)"} {
 				a.waitLogged(1, "target \"b\" "+way+" answers")
 			}
-			out, _ := a.stop()
+			// A probe that came while the peer's engine process had not begun was dropped, and an orderly end
+			// would wait an hour for the reply.
+			a.signal(unix.SIGKILL)
+			out := a.end()
 			for _, way := range []string{"(udp)", "(tcp)", "(tcp-connect)"} {
 				want := []string{"is unreachable", "answers"}
 				if got := changes(out, "target \"b\" "+way); !slices.Equal(got, want) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// There is no address option, so this daemon listens on every address.
+// There is no address option, so this daemon listens on every address; and nothing to choose the mode by.
 func TestMissingDefaultFileMeansServerMode(t *testing.T) {
 	tcp, udp := freePorts(t)
 	cmd := exec.Command(program(t), "-n", "a", "--tcp-port", fmt.Sprint(tcp), "--udp-port", fmt.Sprint(udp))

@@ -45,10 +45,14 @@ func receiveProbes(t *testing.T, conn *net.UDPConn, n int) []heldProbe {
 }
 
 func TestSignalEndsTheDaemonAfterTheLastReplies(t *testing.T) {
+	bothWays(t, testSignalEndsTheDaemonAfterTheLastReplies)
+}
+
+func testSignalEndsTheDaemonAfterTheLastReplies(t *testing.T, m mode) {
 	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			conn, port := listenUDP(t)
-			p := start(t, spec{on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
 			held := receiveProbes(t, conn, 20)
 			p.signal(signal)
 			p.waitLogged(1, "stopping: waiting for the last replies signal="+signal.String())
@@ -89,10 +93,14 @@ func answerUntilTheEnd(t *testing.T, p *process, conn *net.UDPConn, held []heldP
 }
 
 func TestSecondSignalEndsTheDaemonAtOnce(t *testing.T) {
+	bothWays(t, testSecondSignalEndsTheDaemonAtOnce)
+}
+
+func testSecondSignalEndsTheDaemonAtOnce(t *testing.T, m mode) {
 	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			conn, port := listenUDP(t)
-			p := start(t, spec{on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
 			receiveProbes(t, conn, 1) // and answers none
 			p.signal(unix.SIGTERM)
 			p.waitLogged(1, "stopping")
@@ -124,9 +132,13 @@ func signalUntilTheEnd(p *process, signal os.Signal) {
 
 // As with `latency-monitor | head`: no fuss, no error.
 func TestReaderThatLeavesEndsTheDaemonQuietly(t *testing.T) {
+	bothWays(t, testReaderThatLeavesEndsTheDaemonQuietly)
+}
+
+func testReaderThatLeavesEndsTheDaemonQuietly(t *testing.T, m mode) {
 	read, write := pipe(t)
 	config, _, _ := onLoopback(t)
-	p := start(t, spec{on: thisHost{}, name: "a", stdout: write,
+	p := start(t, spec{mode: m, on: thisHost{}, name: "a", stdout: write,
 		config: config + fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\n", loopback)})
 	_ = write.Close()
 	buf := make([]byte, 200)
@@ -142,6 +154,10 @@ func TestReaderThatLeavesEndsTheDaemonQuietly(t *testing.T) {
 // Nobody reads the output: the daemon measures on, drops what there is no room for, counts it, and
 // can be ended.
 func TestReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T) {
+	bothWays(t, testReaderThatStallsDoesNotHoldUpMeasuring)
+}
+
+func testReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T, m mode) {
 	_, write := pipe(t)
 	conn, port := listenUDP(t)
 	config := probePeer(t, port, 1, 1)                        // shows that probes are sent
@@ -149,7 +165,7 @@ func TestReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T) {
 		config += fmt.Sprintf("[[targets]]\nhost = %q\ntype = \"udp\"\ninterval = 0.2\n", busy)
 	}
 	config = strings.Replace(config, "address", "# address", 1)
-	p := start(t, spec{on: thisHost{}, name: "a", config: config, stdout: write})
+	p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config, stdout: write})
 	_ = write.Close()
 	echo(t, conn, 3000)
 	p.signal(unix.SIGTERM)

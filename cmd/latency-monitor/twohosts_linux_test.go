@@ -33,15 +33,20 @@ func twoHosts(t *testing.T) *netnstest.Link {
 }
 
 func TestTwoHostsMeasureEachOther(t *testing.T) {
-	for _, test := range []struct{ name, engineA, engineB string }{
-		{"both with the Linux engine", "linux", "linux"},
-		{"both with the portable engine", "portable", "portable"},
-		{"one with each", "linux", "portable"},
+	for _, test := range []struct {
+		name         string
+		modeA, modeB mode
+	}{
+		{"both isolated", isolated, isolated},
+		{"both in one process", oneProcess, oneProcess},
+		{"both with the portable engine", portable, portable},
+		{"one isolated, one with the portable engine", isolated, portable},
+		{"one in one process, one with the portable engine", oneProcess, portable},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			link := twoHosts(t)
-			a := start(t, spec{on: link.A.Host, name: "a", config: probeBothFamilies(test.engineA, "b", link.B)})
-			b := start(t, spec{on: link.B.Host, name: "b", config: probeBothFamilies(test.engineB, "a", link.A)})
+			a := start(t, spec{mode: test.modeA, on: link.A.Host, name: "a", config: probeBothFamilies("b", link.B)})
+			b := start(t, spec{mode: test.modeB, on: link.B.Host, name: "b", config: probeBothFamilies("a", link.A)})
 			const enough = 50
 			for _, f := range families() {
 				a.waitPoints(enough, printedBy("a", "b", f)...)
@@ -60,8 +65,8 @@ func TestTwoHostsMeasureEachOther(t *testing.T) {
 }
 
 // probeBothFamilies configures a target per address of the other end.
-func probeBothFamilies(engine, other string, end netnstest.End) string {
-	config := fmt.Sprintf("interval = 5\nengine.mode = %q\n", engine)
+func probeBothFamilies(other string, end netnstest.End) string {
+	config := "interval = 5\n"
 	for _, f := range families() {
 		config += fmt.Sprintf("[[targets]]\nhost = %q\nlabel = \"%s over %s\"\ntags = %s\n",
 			f.addr(end), other, f.name, fmt.Sprintf("[%q, %q]", familyTags(f)[0], familyTags(f)[1]))

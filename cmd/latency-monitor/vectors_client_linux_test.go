@@ -37,6 +37,10 @@ func withSeqAndTime(recorded, probe string) string {
 }
 
 func TestProbesAreThoseOfTheReferenceClient(t *testing.T) {
+	bothWays(t, testProbesAreThoseOfTheReferenceClient)
+}
+
+func testProbesAreThoseOfTheReferenceClient(t *testing.T, m mode) {
 	for name, client := range referenceClients {
 		for _, transport := range []string{"udp", "tcp"} {
 			t.Run(transport+"/"+name, func(t *testing.T) {
@@ -46,7 +50,7 @@ func TestProbesAreThoseOfTheReferenceClient(t *testing.T) {
 				peer := startPeer(t, transport, client.size, func(probe string) string { return withSeqAndTime(reply, probe) })
 				config := peer.target(t, transport) + fmt.Sprintf("size = %d\ntags = %s\n", client.size, tomlList(client.tags))
 				began := time.Now()
-				p := start(t, spec{on: thisHost{}, name: clientName, config: config})
+				p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: config})
 				metric := transport + ".wan.rtt"
 				series := seriesOf(metric, append([]string{"source:" + clientName, "target:peer"}, client.tags...)...)
 				p.waitPoints(120, series) // the numbers have begun again
@@ -83,6 +87,10 @@ func checkEveryProbeMeasured(t *testing.T, out *output, c counters, metric strin
 
 // The replies have the recorded name, tags and padding, whatever the probes have.
 func TestRepliesOfTheReferenceServerAreMeasured(t *testing.T) {
+	bothWays(t, testRepliesOfTheReferenceServerAreMeasured)
+}
+
+func testRepliesOfTheReferenceServerAreMeasured(t *testing.T, m mode) {
 	for _, v := range vectors(t, func(v vector) bool { return v.ReplyHex != "" }) {
 		switch v.name() {
 		case "udp/bad-timestamp": // see TestReplyWithoutAValidNumberIsMalformed
@@ -94,7 +102,7 @@ func TestRepliesOfTheReferenceServerAreMeasured(t *testing.T) {
 			t.Parallel()
 			reply := v.reply(t)
 			peer := startPeer(t, v.Transport, 0, func(probe string) string { return withSeqAndTime(reply, probe) })
-			p := start(t, spec{on: thisHost{}, name: clientName, config: peer.target(t, v.Transport)})
+			p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: peer.target(t, v.Transport)})
 			metric := v.Transport + ".wan.rtt"
 			p.waitPoints(20, metric)
 			out, c := p.stop()
@@ -105,9 +113,13 @@ func TestRepliesOfTheReferenceServerAreMeasured(t *testing.T) {
 
 // The reference server answers with SEQ 101 what it could not read.
 func TestReplyWithoutAValidNumberIsMalformed(t *testing.T) {
+	bothWays(t, testReplyWithoutAValidNumberIsMalformed)
+}
+
+func testReplyWithoutAValidNumberIsMalformed(t *testing.T, m mode) {
 	unread := vectors(t, func(v vector) bool { return v.name() == "udp/bad-timestamp" })[0].reply(t)
 	peer := startPeer(t, "udp", 0, func(string) string { return unread })
-	p := start(t, spec{on: thisHost{}, name: clientName, config: peer.target(t, "udp") + "timeout = 0.05\n"})
+	p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: peer.target(t, "udp") + "timeout = 0.05\n"})
 	p.waitPoints(20, "udp.wan.loss")
 	out, c := p.stop()
 	checkProber(out, c)

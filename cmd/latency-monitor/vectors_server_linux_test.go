@@ -36,16 +36,20 @@ func cutPadding(padding string, longer int) string {
 // The names are one as long as the senders' and one that is longer.
 var serverNames = []string{serverName, serverName + "-with-a-longer-name"}
 
-func startServer(t *testing.T, name string) (p *process, tcp, udp int) {
+func startServer(t *testing.T, m mode, name string) (p *process, tcp, udp int) {
 	t.Helper()
 	config, tcp, udp := onLoopback(t)
-	return start(t, spec{on: thisHost{}, name: name, config: config}), tcp, udp
+	return start(t, spec{mode: m, on: thisHost{}, name: name, config: config}), tcp, udp
 }
 
 func TestDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T) {
+	bothWays(t, testDatagramsAreAnsweredAsByTheReferenceServer)
+}
+
+func testDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T, m mode) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
-			p, _, port := startServer(t, name)
+			p, _, port := startServer(t, m, name)
 			answered, dropped, marks := 0, 0, 0
 			// A mark behind every request: what is read before its answer is all that the request got.
 			mark := func(conn net.Conn) string {
@@ -76,9 +80,13 @@ func TestDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T) {
 // A request a connection, whose end is closed behind it: what can be read until the daemon closes its
 // end is all that the request got.
 func TestStreamsAreAnsweredAsByTheReferenceServer(t *testing.T) {
+	bothWays(t, testStreamsAreAnsweredAsByTheReferenceServer)
+}
+
+func testStreamsAreAnsweredAsByTheReferenceServer(t *testing.T, m mode) {
 	for _, name := range serverNames {
 		t.Run(name, func(t *testing.T) {
-			p, port, _ := startServer(t, name)
+			p, port, _ := startServer(t, m, name)
 			answered := 0
 			for _, v := range vectors(t, func(v vector) bool { return v.Transport == "tcp" }) {
 				conn := dial(t, "tcp", port)
@@ -107,7 +115,11 @@ func TestStreamsAreAnsweredAsByTheReferenceServer(t *testing.T) {
 // The reference client sends one probe after the other over its connection. It has one for each target,
 // with the tags of that.
 func TestStreamOfTheReferenceClientIsAnswered(t *testing.T) {
-	p, port, _ := startServer(t, serverName)
+	bothWays(t, testStreamOfTheReferenceClientIsAnswered)
+}
+
+func testStreamOfTheReferenceClientIsAnswered(t *testing.T, m mode) {
+	p, port, _ := startServer(t, m, serverName)
 	connections := map[string]net.Conn{}
 	probes := vectors(t, func(v vector) bool { return v.Transport == "tcp" && v.fromClient() })
 	for _, v := range probes {

@@ -84,7 +84,10 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 	for _, l := range s.lanes {
 		s.flush(l)
 	}
-	s.counters.Through(until)
+	// While there are no sessions yet, nothing was counted of those that are about to come.
+	if s.queue.Next() != clock.Never {
+		s.counters.Through(until)
+	}
 	if now >= s.cleaning {
 		s.keepHouse(now)
 	}

@@ -19,10 +19,13 @@ func TestEngineProcessEndsWithItsParent(t *testing.T) {
 	if err != nil {
 		t.Fatalf("pidfd_open: %v", err)
 	}
-	defer unix.Close(pidfd)
+	t.Cleanup(func() {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0) // an error says that it has ended
+		_ = unix.Close(pidfd)
+	})
 	p.signal(unix.SIGKILL)
-	p.end()
 	waitEnded(t, pidfd)
+	p.end()
 
 	listener, err := net.Listen("tcp", fmt.Sprintf("%s:%d", loopback, tcp))
 	if err != nil {

@@ -100,7 +100,7 @@ func testLogFileGetsTheLogAndItsPoints(t *testing.T, m mode) {
 	}
 	out.log = strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
 	p.checkEnd(out)
-	if out.log[0] != "an earlier line" || out.logged(" INFO started ") != 1 {
+	if out.log[0] != "an earlier line" || out.logged(startedWith[m]) != 1 {
 		t.Errorf("the log file begins with %q, want the earlier line and then the start", out.log[:min(3, len(out.log))])
 	}
 	logged := onlyLevel(t, out.log, "WARNING")

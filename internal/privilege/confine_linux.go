@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 
 	"github.com/elastic/go-seccomp-bpf"
 	"github.com/elastic/go-seccomp-bpf/arch"
@@ -72,17 +73,19 @@ func enginePolicy(goarch string, pid int) (seccomp.Policy, error) {
 	if err != nil {
 		return seccomp.Policy{}, err
 	}
-	var names []string
-	for _, name := range allowed {
-		if _, known := info.SyscallNames[name]; known { // some are of other architectures
-			names = append(names, name)
-		}
+	// Some are of other architectures.
+	unknown := func(call seccomp.NameWithConditions) bool {
+		_, known := info.SyscallNames[call.Name]
+		return !known
 	}
+	names := slices.DeleteFunc(slices.Clone(allowed), func(name string) bool {
+		return unknown(seccomp.NameWithConditions{Name: name})
+	})
 	return seccomp.Policy{
 		DefaultAction: seccomp.ActionErrno, // EPERM
 		Syscalls: []seccomp.SyscallGroup{
 			{Action: seccomp.ActionAllow, Names: names},
-			{Action: seccomp.ActionAllow, NamesWithCondtions: conditional(pid)},
+			{Action: seccomp.ActionAllow, NamesWithCondtions: slices.DeleteFunc(conditional(pid), unknown)},
 			{Action: seccomp.ActionErrno | seccomp.Action(unix.ENOSYS), Names: []string{"clone3"}},
 		},
 	}, nil

@@ -2,10 +2,10 @@
 //
 // The daemon is two processes on Linux. The parent first does all that needs rights: it binds its
 // sockets, raises limits and priorities. Then it drops them, and only then starts the engine, which
-// inherits that it has none and confines itself once its loops run:
+// inherits that it has none and confines itself when its sockets and threads are set up:
 //
 //	parent: LookupIdentity, UnlimitLockedMemory, …, Identity.Become, DropCapabilities, start the engine
-//	engine: LockMemory, start the loops, ConfineEngine
+//	engine: LockMemory, sockets and threads, ConfineEngine, start the loops
 //
 // All of it works without rights too: where there is nothing to drop, nothing is an error. What the
 // system refuses comes back, one error each; the process works without, but for Become.

@@ -10,11 +10,13 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+	"kernel.org/pub/linux/libs/security/libcap/cap"
 )
 
 // Identity is the user and the groups to run as. The zero Identity is whoever the process is already.
 type Identity struct {
 	change   bool
+	name     string // as it was asked for
 	uid, gid int
 	groups   []int // supplementary groups
 }
@@ -30,7 +32,7 @@ func lookupIdentity(userKey, groupKey string) (Identity, error) {
 	if userKey == "" && groupKey == "" {
 		return Identity{}, nil
 	}
-	id := Identity{change: true, uid: unix.Geteuid()}
+	id := Identity{change: true, uid: unix.Geteuid(), name: described(userKey, groupKey)}
 	if groupKey != "" {
 		gid, err := groupID(groupKey)
 		if err != nil {
@@ -54,6 +56,17 @@ func lookupIdentity(userKey, groupKey string) (Identity, error) {
 	}
 	err = id.takeGroups(account)
 	return id, err
+}
+
+// described is an identity as the configuration has it.
+func described(userKey, groupKey string) string {
+	switch {
+	case userKey == "":
+		return fmt.Sprintf("group %q", groupKey)
+	case groupKey == "":
+		return fmt.Sprintf("user %q", userKey)
+	}
+	return fmt.Sprintf("user %q, group %q", userKey, groupKey)
 }
 
 // findUser returns the user's entry in the database, or nil for a number that has none. A name comes
@@ -133,8 +146,10 @@ func (id Identity) become() error {
 		return nil
 	}
 	fail := func(call string, err error) error {
-		return fmt.Errorf("become user %s, group %s (needs CAP_SETUID and CAP_SETGID): %w",
-			formatID(id.uid), formatID(id.gid), os.NewSyscallError(call, err))
+		return fmt.Errorf("become %s: %w", id.name, os.NewSyscallError(call, err))
+	}
+	if unix.Geteuid() != 0 && !(holds(cap.SETUID) && holds(cap.SETGID)) {
+		return fmt.Errorf("become %s: %w", id.name, ErrUnprivileged)
 	}
 	if id.uid != 0 {
 		if err := emptyBoundingSet(); err != nil {
@@ -154,7 +169,7 @@ func (id Identity) become() error {
 	// The kernel keeps capabilities across setresuid(2) when the securebits or the user namespace say
 	// so (capabilities(7)), and then root is one call away.
 	if id.uid != 0 && syscall.Setresuid(-1, 0, -1) == nil {
-		return fmt.Errorf("become user %s: the process can still become root", formatID(id.uid))
+		return fmt.Errorf("become %s: the process can still become root", id.name)
 	}
 	return nil
 }

@@ -1,5 +1,10 @@
 package privilege
 
+import "errors"
+
+// ErrUnprivileged says that the process may not become somebody else. It is who it was, and not root.
+var ErrUnprivileged = errors.New("needs root, or CAP_SETUID and CAP_SETGID")
+
 // LookupIdentity resolves the configuration's keys user and group, each a name, a decimal number, or
 // empty. Both empty: the zero Identity. User alone: that user with its primary group and the
 // supplementary groups it is a member of. Group given: that group and no other, with the user if
@@ -17,7 +22,7 @@ func LookupIdentity(user, group string) (Identity, error) { return lookupIdentit
 // A process that changes its user to other than root loses its capabilities, and with them the right
 // to empty the bounding set, so this is done before.
 //
-// After an error the process may be anything between the two identities and must end: who asks for a
+// The error is ErrUnprivileged if the process is not root and has no right to change. After another one the process may be anything between the two identities and must end: who asks for a
 // user does not want root instead.
 func (id Identity) Become() error { return id.become() }
 

@@ -26,9 +26,7 @@ func lookupIdentity(user, group string) (Identity, error) {
 
 func (Identity) become() error { return nil }
 
-func dropCapabilities() []error {
-	return []error{fmt.Errorf("drop capabilities: %w", errUnsupported)}
-}
+func dropCapabilities() []error { return nil } // there are none
 
 func unlimitLockedMemory() error {
 	return fmt.Errorf("no limit of locked memory: %w", errUnsupported)

@@ -16,7 +16,7 @@ var allowed = []string{
 
 	// Sessions that come and go; socket itself is below.
 	"bind", "listen", "accept", "accept4", "connect", "shutdown", "close",
-	"getsockname", "getpeername", "getsockopt", "setsockopt", "fcntl", "fcntl64", "dup", "dup3",
+	"getsockname", "getpeername", "getsockopt", "setsockopt", "dup", "dup3",
 
 	// Loops that come and go, and what a thread of theirs asks for.
 	"epoll_create1", "epoll_ctl", "eventfd2", "timerfd_create", "timerfd_gettime", "timerfd_gettime64",
@@ -64,6 +64,15 @@ func conditional(pid int) []seccomp.NameWithConditions {
 			{Argument: 0, Operation: seccomp.Equal, Value: uint64(pid)},
 		}},
 	}
+	// Descriptors may be copied and their flags be changed. With F_SETOWN and F_SETSIG a socket would
+	// signal any process (fcntl(2)).
+	for _, name := range []string{"fcntl", "fcntl64"} {
+		for _, command := range []uint64{unix.F_GETFL, unix.F_SETFL, unix.F_GETFD, unix.F_SETFD, unix.F_DUPFD_CLOEXEC} {
+			calls = append(calls, seccomp.NameWithConditions{Name: name, Conditions: seccomp.ArgumentConditions{
+				{Argument: 1, Operation: seccomp.Equal, Value: command},
+			}})
+		}
+	}
 	// The type of a socket is in the low four bits, with flags above (socket(2)). One that has the bit
 	// of SOCK_STREAM or of SOCK_DGRAM, and no other of the four, is none of the raw ones.
 	const typeBits = 0xf
@@ -73,6 +82,7 @@ func conditional(pid int) []seccomp.NameWithConditions {
 				{Argument: 0, Operation: seccomp.Equal, Value: family},
 				{Argument: 1, Operation: seccomp.BitsSet, Value: kind},
 				{Argument: 1, Operation: seccomp.BitsNotSet, Value: typeBits &^ kind},
+				{Argument: 2, Operation: seccomp.Equal, Value: 0}, // TCP or UDP, not MPTCP, UDP-Lite or ICMP
 			}})
 		}
 	}

@@ -36,6 +36,9 @@ type Engine struct {
 // Loops is how many loops an Engine has.
 const Loops = 2
 
+// Threads are the names of the loops' threads. Nothing writes to it.
+var Threads = [Loops]string{"sender", "reflector"}
+
 // New opens all sockets, so that a port in use is known before anything runs, and sets up the loops'
 // threads. Whatever needs privilege is done when it returns. The caller must Stop the Engine.
 func New(c Config) (*Engine, error) { return newEngine(c, newPoller) }
@@ -60,11 +63,11 @@ func newEngine(c Config, open func(Mode) (loop.Poller, error)) (*Engine, error) 
 		return nil, err
 	}
 	e.noteIgnored()
-	e.send, err = e.newWorker("sender", sendPoller, 0, e.newSender)
+	e.send, err = e.newWorker(Threads[0], sendPoller, 0, e.newSender)
 	if err != nil {
 		return nil, errors.Join(err, answerPoller.Close())
 	}
-	e.answer, err = e.newWorker("reflector", answerPoller, 1, e.newReflector)
+	e.answer, err = e.newWorker(Threads[1], answerPoller, 1, e.newReflector)
 	if err != nil {
 		e.send.loop.Close()
 		return nil, err

@@ -10,7 +10,7 @@ import (
 // memory (before Linux 3.17). nil: there can.
 func Available() error {
 	if err := unix.Access(executable, unix.X_OK); err != nil {
-		return fmt.Errorf("no engine process: %s: %w", executable, err)
+		return fmt.Errorf("no engine process: %s: %w (is /proc mounted?)", executable, err)
 	}
 	m, fd, err := createMemory(1)
 	if err != nil {

@@ -44,12 +44,18 @@ func serveAs(name string) int {
 			wait()
 		}
 	case "floods":
-		for i := range 3 * notesPerChild {
-			tell(noted, fmt.Sprint("note ", i))
+		for i := range 3 * maxNotes {
+			tell(noted, fmt.Sprintf("note\n\x1b[2J %d", i))
+			tell(noted, "the same")
 		}
 		tell(ready, nil)
 		wait()
 		wait()
+	case "drained":
+		tell(ready, nil)
+		tell(drained, nil)
+		tell(noted, "it is said")
+		select {}
 	case "deaf":
 		tell(ready, nil)
 		select {}
@@ -71,7 +77,9 @@ func TestChildThatDoesNotGetReadyIsAnErrorOfStart(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			leavesNothing(t, func() {
 				h := newHost(t, hostConfig(t, name))
-				h.startLimit = 500 * time.Millisecond
+				if name == "silent" {
+					h.startLimit = 100 * time.Millisecond
+				}
 				if err := h.Start(); err == nil || !strings.Contains(err.Error(), want) {
 					t.Errorf("Start = %v, want an error with %q", err, want)
 				}
@@ -81,13 +89,28 @@ func TestChildThatDoesNotGetReadyIsAnErrorOfStart(t *testing.T) {
 	}
 }
 
+// shortPath is of a file that is not there. It has room in a name, beside a word.
+func shortPath(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "lm")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return filepath.Join(dir, "x")
+}
+
 func TestChildCannotFloodTheLog(t *testing.T) {
 	h := newHost(t, hostConfig(t, "floods"))
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
-	if n := len(h.noted()); n != notesPerChild {
-		t.Errorf("%d notes, want %d", n, notesPerChild)
+	notes := h.noted()
+	if len(notes) != maxNotes {
+		t.Errorf("%d notes, want %d", len(notes), maxNotes)
+	}
+	if notes[0] != "note  [2J 0" || notes[1] != "the same" || notes[2] != "note  [2J 1" {
+		t.Errorf("told %q, want each text once, and on one line", notes[:3])
 	}
 }
 
@@ -107,7 +130,7 @@ func TestChildThatDoesNotStopIsKilled(t *testing.T) {
 }
 
 func TestChildrenThatDieAtOnceAreTriedAgainMoreSlowly(t *testing.T) {
-	plague := filepath.Join(t.TempDir(), "plague")
+	plague := shortPath(t)
 	h := newHost(t, hostConfig(t, "mortal "+plague))
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
@@ -116,10 +139,13 @@ func TestChildrenThatDieAtOnceAreTriedAgainMoreSlowly(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.kill()
-	eventually(t, "two restarts", func() bool { return h.count(selfstats.EngineRestarts) >= 2 })
+	eventually(t, "two lines", func() bool { return len(h.noted()) >= 2 })
 	notes := h.noted()
 	if len(notes) != 2 || !strings.Contains(notes[0], "died: signal: killed") || !strings.Contains(notes[1], "exit status 3") {
 		t.Errorf("told %q, want the death and the failure, each once", notes)
+	}
+	if n := h.count(selfstats.EngineRestarts); n != 0 {
+		t.Errorf("%d restarts counted, want none that did not succeed", n)
 	}
 	if err := os.Remove(plague); err != nil {
 		t.Fatal(err)
@@ -128,7 +154,7 @@ func TestChildrenThatDieAtOnceAreTriedAgainMoreSlowly(t *testing.T) {
 	eventually(t, "a line about it", func() bool { return len(h.noted()) == 3 })
 }
 
-// The parent learns nothing that a child can hide, and keeps nothing that it can spoil.
+// What a child has spoiled is its own: counters may be wrong after that, but measuring goes on.
 func TestChildThatSpoilsItsMemoryDoesNoHarm(t *testing.T) {
 	h := newHost(t, hostConfig(t, "host"))
 	if err := h.Start(); err != nil {
@@ -145,6 +171,44 @@ func TestChildThatSpoilsItsMemoryDoesNoHarm(t *testing.T) {
 	eventually(t, "another child", func() bool { return h.count(selfstats.EngineRestarts) > 0 && h.current() != nil })
 	h.forget()
 	h.measured(1) // not only in some thousand years
+}
+
+// A child that was stopped, or was taken over, does not hold up the end.
+func TestChildThatDoesNotDrainIsNotWaitedForLongerThanItsProbes(t *testing.T) {
+	h := newHost(t, hostConfig(t, "deaf"))
+	h.drainSlack, h.stopLimit = 50*time.Millisecond, 50*time.Millisecond
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	s := h.session(1)
+	s.Timeout = 100 * time.Millisecond
+	begin := time.Now()
+	h.Add(s)
+	eventually(t, "some slots", func() bool { return time.Since(begin) > 50*time.Millisecond })
+	drained := h.Drain()
+	most := uint64(time.Since(begin)/s.Interval) + 1
+	select {
+	case <-drained:
+	case <-time.After(patience()):
+		t.Error("Drain does not end")
+	}
+	h.Stop()
+	if skipped := h.Totals().Skipped(); skipped < 49 || skipped > most {
+		t.Errorf("%d slots skipped, want those from Add to Drain, 49 to %d", skipped, most)
+	}
+}
+
+func TestChildThatClaimsToBeDrainedIsNotBelieved(t *testing.T) {
+	h := newHost(t, hostConfig(t, "drained"))
+	if err := h.Start(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the claim", func() bool { return len(h.noted()) > 0 })
+	select {
+	case <-h.Drain():
+		t.Error("Drain is over at once")
+	default:
+	}
 }
 
 func (h *host) kill() {

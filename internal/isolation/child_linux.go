@@ -17,6 +17,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/engine"
 	"github.com/latency-monitor/latency-monitor/internal/privilege"
+	"github.com/latency-monitor/latency-monitor/internal/rtthread"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -91,7 +92,10 @@ func (c *child) start() error {
 	if c.engine, err = engine.New(config); err != nil {
 		return err
 	}
-	c.note(privilege.DropCapabilities()...)
+	if config.Priority > 0 {
+		c.note(rtthread.Demote(engine.Threads[:]...))
+	}
+	c.note(privilege.DropCapabilities()...) // in case that the parent could not
 	c.note(privilege.ConfineEngine()...)
 	c.limit = newMemoryLimit(config)
 	debug.SetMemoryLimit(c.limit.octets())

@@ -3,9 +3,7 @@ package isolation
 import (
 	"errors"
 	"fmt"
-	"maps"
 	"runtime"
-	"slices"
 	"sync"
 	"time"
 
@@ -21,14 +19,24 @@ const (
 	// How long a child may take until its loops run, and until it has ended.
 	usualStartLimit = 10 * time.Second
 	usualStopLimit  = 2 * time.Second
+	// How much longer than the timeouts a child may take to tell that it is drained.
+	usualDrainSlack = 2 * time.Second
 	// A child that died is followed by the next one after firstPause, and after twice as long each
 	// time, up to lastPause; after firstPause again when one has lived for healthy.
 	firstPause = 100 * time.Millisecond
 	lastPause  = 5 * time.Second
 	healthy    = 10 * time.Second
-	// notesPerChild bounds what a child can put into the log.
-	notesPerChild = 100
+	// remindEvery is how often the log says that there is still no child.
+	remindEvery = time.Minute
+	// maxNotes bounds how many different notes children can put into the log.
+	maxNotes = 100
+	// hungAfter is how long a child may stand still before the log says so. It goes round its loop ten
+	// times a second.
+	hungAfter = 3 * time.Second
 )
+
+// ErrStopped is the error of a Start during which Stop was called.
+var ErrStopped = errors.New("stopped")
 
 // Engine is an engine in a process of its own, with the methods of an engine.Engine.
 type Engine struct {
@@ -39,18 +47,20 @@ type Engine struct {
 	halt   chan struct{}   // closed by Stop
 	failed chan error      // never gets anything: what fails is started again
 
-	startLimit, stopLimit time.Duration
+	startLimit, stopLimit, drainSlack time.Duration
 
-	running sync.Mutex // held by Start and Stop
-	started bool
-	stopped bool
+	stopping sync.Once  // closes halt
+	running  sync.Mutex // held by Start and Stop
+	started  bool
+	stopped  bool
 
 	mu       sync.Mutex
 	child    *process // nil while there is none
 	sessions map[measurement.SessionID]addition
-	through  clock.Mono       // the slots up to this time were counted by children that are no more
-	own      *selfstats.Block // what they counted, and what we count; the supervisor writes it
-	notes    int              // of this child
+	through  clock.Mono       // all slots up to this time are counted in own; 0 = no child has run yet
+	own      *selfstats.Block // what children that are no more have counted, and what we count
+	told     map[string]bool  // notes of children
+	end      clock.Mono       // slots later than that are none: nothing is to be probed any more; 0 = not yet
 	draining bool
 	drained  chan struct{}
 	settle   sync.Once // closes drained
@@ -67,7 +77,8 @@ func New(c Config) (*Engine, error) {
 	e := &Engine{
 		config: c, lent: lent, spawns: make(chan func()), done: make(chan struct{}), halt: make(chan struct{}),
 		failed: make(chan error), sessions: map[measurement.SessionID]addition{}, own: new(selfstats.Block),
-		drained: make(chan struct{}), startLimit: usualStartLimit, stopLimit: usualStopLimit,
+		drained: make(chan struct{}), told: map[string]bool{}, startLimit: usualStartLimit,
+		stopLimit: usualStopLimit, drainSlack: usualDrainSlack,
 	}
 	entered := make(chan struct{})
 	go e.spawn(entered)
@@ -93,7 +104,7 @@ func (e *Engine) spawn(entered chan<- struct{}) {
 func (e *Engine) Start() error {
 	e.running.Lock()
 	defer e.running.Unlock()
-	if e.started || e.stopped {
+	if e.started || e.halted() {
 		return nil
 	}
 	if err := e.launch(); err != nil {
@@ -103,201 +114,6 @@ func (e *Engine) Start() error {
 	go e.supervise()
 	return nil
 }
-
-// launch starts a child, waits until its loops run, and gives it the sessions.
-func (e *Engine) launch() error {
-	p, err := e.startProcess()
-	if err != nil {
-		return err
-	}
-	for _, out := range p.memory.outputs {
-		e.config.Consumer.AddRing(out.Ring)
-	}
-	err = p.send(configure, setup{Engine: e.config.Engine, LockMemory: e.config.LockMemory, Lent: borrowed(e.lent)})
-	if err == nil {
-		err = e.awaitReady(p)
-	}
-	if err != nil {
-		_ = p.child.Kill() // an error says that it has ended
-		<-p.gone
-		e.bury(p)
-		return err
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.child = p
-	for _, id := range slices.Sorted(maps.Keys(e.sessions)) {
-		a := e.sessions[id]
-		if e.through > 0 { // it goes on; else it begins
-			a.Since = max(a.Since, e.through+1)
-		} else {
-			a.Since = 0
-		}
-		_ = p.send(add, a) // was encoded before, by Add
-	}
-	if e.draining {
-		_ = p.send(drain, nil)
-	}
-	return nil
-}
-
-func (e *Engine) startProcess() (p *process, err error) {
-	e.mu.Lock()
-	e.notes = 0
-	e.mu.Unlock()
-	started := make(chan struct{})
-	e.spawns <- func() {
-		defer close(started)
-		p, err = startProcess(e.config.Engine.Name, e.config.Engine.RingSize, e.lent, e)
-	}
-	<-started
-	return p, err
-}
-
-func (e *Engine) awaitReady(p *process) error {
-	limit := time.NewTimer(e.startLimit)
-	defer limit.Stop()
-	select {
-	case err := <-p.ready:
-		if err != nil {
-			return fmt.Errorf("%v: %w", p, err)
-		}
-		return nil
-	case <-e.halt:
-		return errors.New("stopped")
-	case <-limit.C:
-		return fmt.Errorf("%v: does not get ready within %v", p, e.startLimit)
-	}
-}
-
-// supervise waits for the end of each child and starts the next one, until Stop.
-func (e *Engine) supervise() {
-	defer close(e.done)
-	pause := firstPause
-	for {
-		p := e.current()
-		<-p.gone
-		died := time.Now()
-		e.bury(p)
-		if e.over() {
-			return
-		}
-		e.config.Engine.Note(fmt.Sprintf("%v died: %s: starting another one", p, p.ended))
-		if died.Sub(p.since) > healthy {
-			pause = firstPause
-		}
-		if !e.relaunch(&pause) {
-			return
-		}
-		e.config.Engine.Note(fmt.Sprintf("%v measures, %v after the last one died; slots meanwhile count as skipped_late",
-			e.current(), time.Since(died).Round(time.Millisecond)))
-	}
-}
-
-// relaunch tries until a child runs, and reports false when there is to be none any more.
-func (e *Engine) relaunch(pause *time.Duration) bool {
-	told := false
-	for {
-		timer := time.NewTimer(*pause)
-		select {
-		case <-timer.C:
-		case <-e.halt:
-			timer.Stop()
-			return false
-		}
-		*pause = min(2**pause, lastPause)
-		e.own.Inc(selfstats.EngineRestarts)
-		err := e.launch()
-		if err == nil {
-			return true
-		}
-		if e.over() {
-			return false
-		}
-		if !told {
-			told = true
-			e.config.Engine.Note(fmt.Sprintf("no engine process: %v: trying again", err))
-		}
-	}
-}
-
-func (e *Engine) current() *process {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.child
-}
-
-// bury takes what a child that is gone has left behind: samples, counts and sockets.
-func (e *Engine) bury(p *process) {
-	for _, out := range p.memory.outputs {
-		e.config.Consumer.RemoveRing(out.Ring)
-	}
-	for i := range e.lent {
-		e.lent[i].Return()
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.child = nil
-	for _, block := range p.memory.blocks() {
-		e.own.TakeOver(block)
-		if t := block.CountedThrough(); t <= clock.MonoNow() { // it can't be later, unless it is spoiled
-			e.through = max(e.through, t)
-		}
-	}
-	p.free()
-	if e.draining {
-		e.settle.Do(func() { close(e.drained) }) // there is nothing to wait for any more
-	}
-}
-
-// over reports whether no child is to follow.
-func (e *Engine) over() bool {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	select {
-	case <-e.halt:
-		return true
-	default:
-		return e.draining
-	}
-}
-
-// heard implements listener.
-func (e *Engine) heard(p *process, k kind, body []byte) {
-	switch k {
-	case ready:
-		p.tellReady(nil)
-	case drained:
-		e.settle.Do(func() { close(e.drained) })
-	case refused, failed:
-		p.ended = textOf(body)
-		p.tellReady(errors.New(p.ended))
-	case noted:
-		e.passOn(textOf(body))
-	}
-}
-
-func textOf(body []byte) string {
-	text, err := decodeBody[string](body)
-	if err != nil {
-		return err.Error()
-	}
-	return text
-}
-
-// passOn notes what a child has noted, unless that was too much.
-func (e *Engine) passOn(text string) {
-	e.mu.Lock()
-	e.notes++
-	heed := e.notes <= notesPerChild
-	e.mu.Unlock()
-	if heed {
-		e.config.Engine.Note(text)
-	}
-}
-
-// woken implements listener.
-func (e *Engine) woken() { e.config.Consumer.Wake() }
 
 // Failed is there because an engine.Engine has it: nothing that ends a child ends this Engine.
 func (e *Engine) Failed() <-chan error { return e.failed }
@@ -310,6 +126,7 @@ func (e *Engine) Mode() engine.Mode { return engine.Linux }
 func (e *Engine) Totals() selfstats.Totals {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.skip(clock.MonoNow())
 	blocks := []*selfstats.Block{e.own}
 	if e.child != nil {
 		blocks = append(blocks, e.child.memory.blocks()...)
@@ -322,7 +139,9 @@ func (e *Engine) Totals() selfstats.Totals {
 func (e *Engine) Add(s measurement.Session) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.sessions[s.ID] = addition{Session: s, Since: clock.MonoNow()}
+	now := clock.MonoNow()
+	e.skip(now)
+	e.sessions[s.ID] = addition{Session: s, Since: now}
 	e.send(add, addition{Session: s})
 }
 
@@ -330,22 +149,37 @@ func (e *Engine) Add(s measurement.Session) {
 func (e *Engine) Remove(id measurement.SessionID) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	e.skip(clock.MonoNow())
 	delete(e.sessions, id)
 	e.send(remove, id)
 }
 
-// Drain ends all probing; the channel is closed when the last probe is answered or lost, or when the
-// child has died. Others' probes are still answered.
+// Drain ends all probing; the channel is closed when the last probe is answered or lost, when the child
+// has died, or, if it does not tell, drainSlack after the longest timeout of a session. Others' probes
+// are still answered.
 func (e *Engine) Drain() <-chan struct{} {
 	e.mu.Lock()
 	defer e.mu.Unlock()
+	limit := e.drainSlack
+	for _, a := range e.sessions {
+		limit = max(limit, a.Session.Timeout+e.drainSlack)
+	}
 	e.draining = true
-	clear(e.sessions)
+	e.finish()
 	if e.child == nil {
 		e.settle.Do(func() { close(e.drained) })
 	}
 	e.send(drain, nil)
+	time.AfterFunc(limit, e.childDrained)
 	return e.drained
+}
+
+// finish ends all probing, as far as slots count. The caller holds mu.
+func (e *Engine) finish() {
+	if now := clock.MonoNow(); e.end == 0 {
+		e.skip(now)
+		e.end = now
+	}
 }
 
 // send passes a message to the child, if there is one. The caller holds mu.
@@ -358,9 +192,20 @@ func (e *Engine) send(k kind, body any) {
 	}
 }
 
+// Release is Stop, but for the sockets, which it gives to the caller. There must be no child.
+func (e *Engine) Release() []packetio.Lent {
+	e.running.Lock()
+	lent := e.lent
+	e.lent = nil
+	e.running.Unlock()
+	e.Stop()
+	return lent
+}
+
 // Stop ends the child and closes the sockets, and waits for both. What was measured is with the
-// consumer when it returns. It may be called again, from any goroutine, and without Start.
+// consumer when it returns. It may be called again, from any goroutine, without Start and during it.
 func (e *Engine) Stop() {
+	e.stopping.Do(func() { close(e.halt) })
 	e.running.Lock()
 	defer e.running.Unlock()
 	if e.stopped {
@@ -368,7 +213,7 @@ func (e *Engine) Stop() {
 	}
 	e.stopped = true
 	e.mu.Lock()
-	close(e.halt)
+	e.finish()
 	e.send(stop, nil)
 	p := e.child
 	e.mu.Unlock()

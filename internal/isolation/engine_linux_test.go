@@ -166,6 +166,62 @@ func TestDeadChildIsReplacedAndEverySlotIsCounted(t *testing.T) {
 // is busy when it starts and when it is stopped.
 const slotsAtTheEnds = 100
 
+// While no child can be started, slots go by, and are counted as they do.
+func TestSlotsWithoutAChildAreCounted(t *testing.T) {
+	for name, end := range map[string]func(h *host){
+		"when it is asked for":        func(h *host) {},
+		"when the session is drained": func(h *host) { <-h.Drain() },
+		"when it is removed":          func(h *host) { h.Remove(1) },
+		"when it gets a new address":  func(h *host) { h.Add(h.session(1)) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			plague := shortPath(t)
+			h := newHost(t, hostConfig(t, "mortal "+plague))
+			if err := h.Start(); err != nil {
+				t.Fatal(err)
+			}
+			s := h.session(1)
+			h.Add(s)
+			h.measured(1)
+			if err := os.WriteFile(plague, nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			p := h.current()
+			h.kill()
+			<-p.gone
+			died := time.Now()
+			eventually(t, "no child", func() bool { return h.current() == nil })
+			before := h.Totals().Skipped()
+			begin := time.Now()
+			eventually(t, "half a second without a child", func() bool { return time.Since(died) > time.Second/2 })
+			end(h)
+			least := uint64(time.Since(begin) / s.Interval)
+			skipped := h.Totals().Skipped() - before
+			if most := uint64(time.Since(died)/s.Interval) + 1; skipped < least || skipped > most {
+				t.Errorf("%d slots skipped, want %d to %d", skipped, least, most)
+			}
+		})
+	}
+}
+
+func TestChildThatGetsReadyAfterStopIsEnded(t *testing.T) {
+	h := newHost(t, hostConfig(t, "host"))
+	p, err := h.startProcess()
+	if err != nil {
+		t.Fatal(err)
+	}
+	h.stopping.Do(func() { close(h.halt) })
+	if err := h.entrust(p); err != ErrStopped {
+		t.Errorf("entrust = %v, want %v", err, ErrStopped)
+	}
+	if h.current() != nil {
+		t.Error("there is a child after Stop")
+	}
+	_ = p.child.Kill()
+	<-p.gone
+	h.bury(p)
+}
+
 // What came while there was no engine process is not answered when there is one.
 func TestPacketsThatCameWithoutAChildAreDroppedAndCounted(t *testing.T) {
 	h := newHost(t, hostConfig(t, "host"))
@@ -197,9 +253,7 @@ func TestPacketsThatCameWithoutAChildAreDroppedAndCounted(t *testing.T) {
 	if err != nil || !strings.HasPrefix(string(buf[:n]), "8|host|") {
 		t.Errorf("the first reply is %q, %v, want that to number 8", buf[:n], err)
 	}
-	if got := h.count(selfstats.QueueOverflow); got != waiting {
-		t.Errorf("%d packets counted as dropped, want %d", got, waiting)
-	}
+	eventually(t, "all packets counted that were dropped", func() bool { return h.count(selfstats.QueueOverflow) == waiting })
 	_ = stream.SetReadDeadline(time.Now().Add(patience()))
 	if _, err := stream.Read(buf); err == nil || os.IsTimeout(err) {
 		t.Errorf("the connection that waited is not refused: %v", err)

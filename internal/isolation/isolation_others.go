@@ -8,6 +8,7 @@ import (
 	"runtime"
 
 	"github.com/latency-monitor/latency-monitor/internal/engine"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
 )
 
 // Verb marks a process that is to Serve; there is none here.
@@ -23,6 +24,12 @@ type Engine struct{ *engine.Engine }
 
 // New returns the error of Available.
 func New(Config) (*Engine, error) { return nil, errUnsupported }
+
+// ErrStopped is returned by nothing here.
+var ErrStopped = errors.New("stopped")
+
+// Release releases nothing.
+func (*Engine) Release() []packetio.Lent { return nil }
 
 // Serve returns 1.
 func Serve() int { return 1 }

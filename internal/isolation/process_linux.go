@@ -124,7 +124,8 @@ func (p *process) exec(name string, theirs []int, lent []packetio.Lent) error {
 		Dir: "/", Env: environment, Files: files, Sys: &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
-		return fmt.Errorf("exec %s: %w", executable, err)
+		name, _ := os.Readlink(executable)
+		return fmt.Errorf("exec %s: %w", name, err)
 	}
 	p.child, err = os.FindProcess(pid)
 	return err

@@ -26,6 +26,15 @@ func (g Grid) First(t clock.Mono) clock.Mono {
 	return clock.Mono(phase + k*interval)
 }
 
+// Count is how many slots there are from the time from to the time to, both included.
+func (g Grid) Count(from, to clock.Mono) int64 {
+	first := g.First(from)
+	if first > to {
+		return 0
+	}
+	return int64(to-first)/int64(g.Interval) + 1
+}
+
 // missed is how many slots, beginning with the one at slot, are more than half an interval ago at now.
 func (g Grid) missed(slot, now clock.Mono) int64 {
 	late, half := int64(now-slot), int64(g.Interval)/2

@@ -32,6 +32,25 @@ func TestFirstSlotIsOnTheGridAndNotBefore(t *testing.T) {
 	}
 }
 
+func TestCountIsOfSlotsWithinATime(t *testing.T) {
+	g := Grid{Phase: 300 * time.Microsecond, Interval: time.Millisecond}
+	for _, tt := range []struct {
+		from, to clock.Mono
+		want     int64
+	}{
+		{5 * ms, 5*ms + 299_999, 0},
+		{5 * ms, 5*ms + 300_000, 1},
+		{5*ms + 300_000, 5*ms + 300_000, 1},
+		{5*ms + 300_001, 6 * ms, 0},
+		{0, 10 * ms, 10},
+		{10 * ms, 0, 0},
+	} {
+		if got := g.Count(tt.from, tt.to); got != tt.want {
+			t.Errorf("Count(%d, %d) = %d, want %d", tt.from, tt.to, got, tt.want)
+		}
+	}
+}
+
 func TestPop(t *testing.T) {
 	tests := []struct {
 		name        string

@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"testing"
@@ -16,17 +17,21 @@ import (
 const rounds = 5
 
 // How long after its slot does a probe leave at 1 ms while the exporter is at full load, with the engine
-// in the exporter's process and in one of its own? b.N slots each; SCHED_FIFO where we may.
+// in the exporter's process and in one of its own? b.N slots each; with SCHED_FIFO too, where we may.
 func BenchmarkIsolation(b *testing.B) {
 	if err := isolation.Available(); err != nil {
 		b.Skip("needs an engine process: ", err)
 	}
-	for _, load := range []string{"idle", "full-load"} {
-		b.Run(load, func(b *testing.B) {
+	conditions := []condition{{"idle", 0}, {"full-load", 0}, {"idle", 10}, {"full-load", 10}}
+	for _, c := range conditions {
+		if c.priority > 0 && os.Geteuid() != 0 {
+			continue
+		}
+		b.Run(fmt.Sprintf("%s/priority-%d", c.load, c.priority), func(b *testing.B) {
 			var together, isolated selfstats.Block
 			for range rounds {
-				probe(b, load, inProcess, &together)
-				probe(b, load, inOwnProcess, &isolated)
+				probe(b, c, inProcess, &together)
+				probe(b, c, inOwnProcess, &isolated)
 			}
 			t, i := selfstats.Sum([]*selfstats.Block{&together}), selfstats.Sum([]*selfstats.Block{&isolated})
 			report(b, "in-process", t)
@@ -37,6 +42,12 @@ func BenchmarkIsolation(b *testing.B) {
 			}
 		})
 	}
+}
+
+// condition is under which an engine probes.
+type condition struct {
+	load     string
+	priority int // of SCHED_FIFO
 }
 
 var quantiles = map[string]float64{"p50": 0.5, "p99": 0.99, "p99.9": 0.999}
@@ -75,16 +86,13 @@ func inOwnProcess(c engine.Config, r *recorder) (prober, error) {
 }
 
 // probe runs an engine that probes itself at 1 ms for a share of b.N slots, and records how late.
-func probe(b *testing.B, load string, make way, block *selfstats.Block) {
+func probe(b *testing.B, under condition, make way, block *selfstats.Block) {
 	const interval = time.Millisecond
 	local := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), loopbackPort)
 	c := engine.Config{
 		Mode: engine.Linux, Name: "bench", Address: local.Addr(), UDP: true, UDPPort: local.Port(),
 		MaxSize: 1470, MaxSessions: 16, Timeout: time.Second, Transmit: true, RingSize: 1 << 16,
-		Note: func(text string) { b.Log(text) },
-	}
-	if os.Geteuid() == 0 {
-		c.Priority = 10
+		Priority: under.priority, Note: func(text string) { b.Log(text) },
 	}
 	r := new(recorder)
 	e, err := make(c, r)
@@ -95,7 +103,7 @@ func probe(b *testing.B, load string, make way, block *selfstats.Block) {
 	if err := e.Start(); err != nil {
 		b.Fatal(err)
 	}
-	if load == "full-load" {
+	if under.load == "full-load" {
 		defer fullLoad(b)()
 	}
 	e.Add(measurement.Session{

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Runs the benchmarks whose results bench/README.md shows and writes them there, with the facts of this
-# machine. SLOTS=60000 is how many slots of each kind are measured.
+# machine. SLOTS=20000 is how many slots of each kind are measured.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -21,7 +21,7 @@ table() {
 		}
 	}
 	END {
-		printf "| |"; for (j = 1; j <= n; j++) { split(names[j], part, "/"); printf " %s |", part[2] }
+		printf "| |"; for (j = 1; j <= n; j++) { sub(/^[^\/]*\//, "", names[j]); printf " %s |", names[j] }
 		printf "\n| --- |"; for (j = 1; j <= n; j++) printf " --- |"
 		print ""
 		for (i = 1; i <= m; i++) if (units[i] != "ns/op") {
@@ -45,7 +45,7 @@ record() {
 }
 
 machine=$(facts)
-results=$(go test -run '^$' -bench '^BenchmarkIsolation$' -benchtime "${SLOTS:-60000}x" ./bench)
+results=$(go test -run '^$' -bench '^BenchmarkIsolation$' -benchtime "${SLOTS:-20000}x" ./bench)
 echo "$results"
 {
 	table <<<"$results"

@@ -56,9 +56,9 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 	}
 	d.resolver = &resolver.Resolver{
 		Lookup: net.DefaultResolver.LookupNetIP, Interface: resolver.InterfaceIndex,
-		Add: d.engine.Add, Missed: d.missed, Log: log,
+		Add: d.addSession, Missed: d.missed, Log: log,
 	}
-	d.reporter = &exporter.Reporter{Log: log, Totals: d.engine.Totals, Exporter: d.exporter}
+	d.reporter = &exporter.Reporter{Log: log, Totals: d.totals, Exporter: d.exporter}
 	return d, nil
 }
 

@@ -44,16 +44,16 @@ func (d *daemon) run() int {
 		d.engine.Stop()
 		return d.fail(err)
 	}
-	resolving := start(d.resolve)
 	exporting := start(d.exporter.Run)
-	reporting := start(d.reporter.Run)
-	status := exitFailure
-	if err := d.engine.Start(); err != nil {
-		d.fail(err)
-	} else {
-		d.announce()
-		status = d.wait(signals, exporting)
+	defer exporting.stop()
+	if status, ok := d.begin(signals); !ok {
+		d.engine.Stop()
+		return status
 	}
+	d.announce()
+	resolving := start(d.resolve)
+	reporting := start(d.reporter.Run)
+	status := d.wait(signals, exporting)
 	resolving.stop()
 	d.engine.Stop()
 	exporting.stop()
@@ -61,17 +61,44 @@ func (d *daemon) run() int {
 	return status
 }
 
-// dropPrivileges gives up all rights: what needs any is done. What the system refuses is told, but for
-// the change of user: it must not be left out silently, and ends the daemon.
+// begin starts the engine. When it does not start, or a signal comes before, ok is false.
+func (d *daemon) begin(signals <-chan os.Signal) (status int, ok bool) {
+	first := d.engine // startEngine may replace it
+	starting := start(func(context.Context) error { return d.startEngine() })
+	select {
+	case <-starting.done:
+	case <-signals:
+		first.Stop()
+		<-starting.done
+		return exitOK, false
+	}
+	if starting.err == nil {
+		return exitOK, true
+	}
+	// A terminal's Ctrl-C is for the engine process too, and may end it while that is starting.
+	select {
+	case <-signals:
+		return exitOK, false
+	case <-time.After(sameSignal):
+	}
+	return d.fail(starting.err), false
+}
+
+// dropPrivileges gives up all rights: what needs any is done. What the system refuses is told. But if
+// root can't become who it should, that ends the daemon.
 func (d *daemon) dropPrivileges() error {
 	lock := d.config.Engine.LockMemory
 	if lock {
 		_ = privilege.UnlimitLockedMemory() // LockMemory tells of a limit that is in its way
 	}
-	if err := d.identity.Become(); err != nil {
+	var refused []error
+	switch err := d.identity.Become(); {
+	case errors.Is(err, privilege.ErrUnprivileged):
+		refused = append(refused, err)
+	case err != nil:
 		return err
 	}
-	refused := privilege.DropCapabilities()
+	refused = append(refused, privilege.DropCapabilities()...)
 	if lock && !d.isolated {
 		refused = append(refused, privilege.LockMemory())
 	}
@@ -148,7 +175,7 @@ func start(run func(context.Context) error) *task {
 	return t
 }
 
-// stop ends the task and waits for it.
+// stop ends the task and waits for it. It may be called again.
 func (t *task) stop() {
 	t.cancel()
 	<-t.done

@@ -34,6 +34,11 @@ func (d *daemon) makeEngine() (err error) {
 		})
 		return err
 	}
+	return d.makeInProcess(c)
+}
+
+// makeInProcess makes an engine in this process.
+func (d *daemon) makeInProcess(c engine.Config) error {
 	e, err := engine.New(c)
 	if err != nil {
 		return err
@@ -44,6 +49,31 @@ func (d *daemon) makeEngine() (err error) {
 	d.engine = e
 	return nil
 }
+
+// startEngine starts the engine. If its own process does not start, and nobody insisted on one, it runs
+// in this one, on the same sockets.
+func (d *daemon) startEngine() error {
+	err := d.engine.Start()
+	isolated, ok := d.engine.(*isolation.Engine)
+	switch {
+	case err == nil || !ok || errors.Is(err, isolation.ErrStopped):
+		return err
+	case d.config.Engine.Isolate == config.IsolateTrue:
+		return err
+	}
+	d.note(err.Error() + ": measuring in the daemon's own process")
+	c := engineConfig(d.config, d.note)
+	c.Mode, c.Lent = engine.Linux, isolated.Release()
+	d.isolated = false
+	if err := d.makeInProcess(c); err != nil {
+		return err
+	}
+	return d.engine.Start()
+}
+
+// addSession and totals are of the engine that is in use.
+func (d *daemon) addSession(s measurement.Session) { d.engine.Add(s) }
+func (d *daemon) totals() selfstats.Totals         { return d.engine.Totals() }
 
 // isolate decides whether the engine gets a process of its own. The error says why it can't have one
 // although it was asked for.
@@ -62,7 +92,7 @@ func (d *daemon) isolate() (bool, error) {
 	case c.Isolate == config.IsolateTrue:
 		return false, err
 	case !errors.Is(err, errors.ErrUnsupported): // nobody expects it there
-		d.note(err.Error() + ": measuring in this one")
+		d.note(err.Error() + ": measuring in the daemon's own process")
 	}
 	return false, nil
 }

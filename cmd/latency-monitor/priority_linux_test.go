@@ -2,6 +2,8 @@ package main_test
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -42,6 +44,12 @@ func checkPriority(t *testing.T, pid, priority int) {
 		}
 		if attr.Policy != unix.SCHED_FIFO || attr.Priority != uint32(priority) {
 			t.Errorf("thread %s has policy %d, priority %d, want %d (SCHED_FIFO), %d", name, attr.Policy, attr.Priority, unix.SCHED_FIFO, priority)
+		}
+	}
+	for _, tid := range threadsOf(t, pid) {
+		attr, err := unix.SchedGetAttr(tid, 0)
+		if loops := loopThreads(t, pid); err == nil && attr.Policy == unix.SCHED_FIFO && !slices.Contains(slices.Collect(maps.Values(loops)), tid) {
+			t.Errorf("thread %d, %s, has the priority too", tid, nameOf(tid))
 		}
 	}
 	if s, ok := statusOf(pid); !ok || s.want(map[string]string{"CapEff": "0000000000000000", "CapPrm": "0000000000000000"}) != nil {

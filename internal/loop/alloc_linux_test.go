@@ -12,11 +12,17 @@ import (
 // A packet's whole way must not allocate: neither sending, nor waiting, nor receiving, nor the news
 // about it.
 func TestPacketsDoNotAllocate(t *testing.T) {
+	for _, options := range []packetio.Options{stamped, chosen} {
+		packetsDoNotAllocate(t, options)
+	}
+}
+
+func packetsDoNotAllocate(t *testing.T, options packetio.Options) {
 	eachLoopback(t, func(r *rig, loopback netip.Addr) {
-		conn := r.listenUDP(loopback, stamped, senderToken)
-		out := packetsTo(conn.LocalAddr(), batch)
+		conn := r.listenUDP(loopback, options, senderToken)
+		out := notifying(packetsTo(conn.LocalAddr(), batch))
 		for i := range out {
-			out[i].Local = loopback
+			out[i].Local, out[i].TOS, out[i].TTL = loopback, uint8(i<<2), uint8(255-i)
 		}
 		in, notices := make([]packetio.Packet, batch), make([]packetio.Notice, batch)
 		run := func() {
@@ -116,7 +122,7 @@ func TestConnectionsDoNotAllocate(t *testing.T) {
 		l := r.listenTCP(loopback, listenToken)
 		to := l.LocalAddr()
 		run := func() {
-			dialed, err := r.Dial(to, dialToken)
+			dialed, err := r.Dial(to, packetio.Marking{TOS: 46 << 2, TTL: 255}, dialToken)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
-const portableLocal = true
+const portableLocal, portableMarks = true, true
 
 func systemImplementations() []implementation { return []implementation{epoll} }
 
@@ -25,6 +25,7 @@ var epoll = implementation{
 	},
 	stamp: measurement.SourceKernel,
 	local: true,
+	marks: true,
 }
 
 // stampTCP makes sure that the kernel stamps TCP segments from now on. It begins a moment after the

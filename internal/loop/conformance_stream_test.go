@@ -23,7 +23,7 @@ const (
 
 func (r *rig) dial(to netip.AddrPort, t Token) packetio.Stream {
 	r.Helper()
-	s, err := r.Dial(to, t)
+	s, err := r.Dial(to, packetio.Marking{}, t)
 	if err != nil {
 		r.Fatal(err)
 	}

@@ -20,10 +20,11 @@ type implementation struct {
 	open  func() (Poller, error)
 	stamp measurement.TimestampSource
 	local bool // received packets tell the address that they were sent to
+	marks bool // received packets tell TOS and TTL
 }
 
 func implementations() []implementation {
-	portable := implementation{name: "portable", stamp: measurement.SourceUser, local: portableLocal}
+	portable := implementation{name: "portable", stamp: measurement.SourceUser, local: portableLocal, marks: portableMarks}
 	portable.open = func() (Poller, error) { return NewPortable() }
 	single := implementation{name: "portable without batches", stamp: measurement.SourceUser}
 	single.open = func() (Poller, error) {

@@ -192,8 +192,8 @@ func (p *Epoll) Accept(l packetio.Listener, t Token) (packetio.Stream, error) {
 }
 
 // Dial implements Network.
-func (p *Epoll) Dial(to netip.AddrPort, t Token) (packetio.Stream, error) {
-	stream, err := p.streams.Dial(to)
+func (p *Epoll) Dial(to netip.AddrPort, marks packetio.Marking, t Token) (packetio.Stream, error) {
+	stream, err := p.streams.Dial(to, marks)
 	if err != nil {
 		return nil, err
 	}

@@ -36,8 +36,9 @@ type Network interface {
 	ListenTCP(local netip.AddrPort, t Token) (packetio.Listener, error)
 	// Accept takes a connection from l, which came from ListenTCP; packetio.ErrWouldBlock: none waits.
 	Accept(l packetio.Listener, t Token) (packetio.Stream, error)
-	// Dial starts connecting; Ready.Write reports that the handshake is over, one way or the other.
-	Dial(to netip.AddrPort, t Token) (packetio.Stream, error)
+	// Dial starts connecting, with the marks on all packets from the first one on; Ready.Write reports
+	// that the handshake is over, one way or the other.
+	Dial(to netip.AddrPort, marks packetio.Marking, t Token) (packetio.Stream, error)
 	// Canonical spells an address as received packets do (the zone of a link-local one).
 	Canonical(addr netip.AddrPort) netip.AddrPort
 }

@@ -12,7 +12,11 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 )
 
-var stamped = packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true, Errors: true}
+// stamped has everything that the kernel attaches to entries of the error queue.
+var stamped = packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true, Errors: true, Marks: true}
+
+// chosen is stamped for packets with Notify alone.
+var chosen = packetio.Options{MaxSize: 1470, Batch: batch, TransmitSome: true, Errors: true, Marks: true}
 
 // awaitNotices reads n notices about packets of the socket t.
 func (r *rig) awaitNotices(conn packetio.Conn, t Token, n int) []packetio.Notice {
@@ -39,7 +43,7 @@ type sending struct {
 	before, after clock.Wall
 }
 
-// timed sends packets, of which those that cannot be sent are left out.
+// timed sends packets, of which those that cannot be sent are left out. All are to be numbered.
 func (r *rig) timed(conn packetio.Conn, packets []packetio.Packet) sending {
 	r.Helper()
 	s := sending{before: clock.WallNow()}
@@ -87,6 +91,13 @@ func (r *rig) wantTransmitted(conn packetio.Conn, t Token, sendings ...sending) 
 	}
 }
 
+func notifying(packets []packetio.Packet) []packetio.Packet {
+	for i := range packets {
+		packets[i].Notify = true
+	}
+	return packets
+}
+
 func eachLoopback(t *testing.T, test func(r *rig, loopback netip.Addr)) {
 	for _, ip := range []string{"127.0.0.1", "::1"} {
 		t.Run(ip, func(t *testing.T) { test(newRig(t, epoll), needs(t, ip)) })
@@ -106,6 +117,49 @@ func TestTransmitTimestampsNameTheirPackets(t *testing.T) {
 	})
 }
 
+func TestTransmitTimestampsOfChosenPacketsNameThem(t *testing.T) {
+	eachLoopback(t, func(r *rig, loopback netip.Addr) {
+		sender, receiver := r.listenUDP(loopback, chosen, senderToken), r.listenUDP(loopback, small, receiverToken)
+		for next := uint32(0); next < 30; {
+			packets := packetsTo(receiver.LocalAddr(), batch)
+			for i := range packets {
+				packets[i].Notify = i%3 == 1
+			}
+			before := clock.WallNow()
+			r.send(sender, packets)
+			after := clock.WallNow()
+			notices := r.awaitNotices(sender, senderToken, batch/3)
+			for i, n := range notices {
+				p := packets[3*i+1]
+				if n.ID != next || p.ID != next || n.Transmitted < before || n.Transmitted > after {
+					t.Errorf("packet %d has a notice of %d at %d, want number %d between %d and %d",
+						p.ID, n.ID, n.Transmitted, next, before, after)
+				}
+				next++
+			}
+			if len(notices) != batch/3 {
+				t.Errorf("%d notices about %d packets", len(notices), batch/3)
+			}
+			r.receive(receiver, receiverToken, batch)
+			r.quiet()
+		}
+	})
+}
+
+func TestNotifyIsNotHeededByWhoDoesNotAsk(t *testing.T) {
+	eachLoopback(t, func(r *rig, loopback netip.Addr) {
+		conn := r.listenUDP(loopback, small, senderToken)
+		packets := packetsTo(conn.LocalAddr(), 3)
+		packets[1].Notify = true
+		r.send(conn, packets)
+		r.receive(conn, senderToken, 3)
+		if n, err := conn.ReadNotices(make([]packetio.Notice, batch)); n != 0 || err != nil {
+			t.Errorf("ReadNotices = %d, %v, want 0, nil", n, err)
+		}
+		r.quiet()
+	})
+}
+
 // The kernel counts some packets that it then fails to send, and its numbers start again from 0 after
 // a failure, while timestamps from before are still to be read.
 func TestTransmitTimestampsStayRightAfterFailedSends(t *testing.T) {
@@ -119,10 +173,12 @@ func TestTransmitTimestampsStayRightAfterFailedSends(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
-			sender := r.listenUDP(loopback, stamped, senderToken)
-			receiver := r.listenUDP(loopback, small, receiverToken)
-			r.failBetween(sender, receiver, tt.fail, tt.want)
+			for _, options := range []packetio.Options{stamped, chosen} {
+				r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
+				sender := r.listenUDP(loopback, options, senderToken)
+				receiver := r.listenUDP(loopback, small, receiverToken)
+				r.failBetween(sender, receiver, tt.fail, tt.want)
+			}
 		})
 	}
 }
@@ -131,35 +187,44 @@ func TestTransmitTimestampsStayRightAfterFailedSends(t *testing.T) {
 func TestTransmitTimestampsStayRightBehindAFirewall(t *testing.T) {
 	host := netnstest.New(t).Host("a")
 	host.Run(t, "iptables", "-w", "-A", "OUTPUT", "-p", "udp", "--dport", "9", "-j", "DROP")
-	r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
-	var sockets [2]packetio.Conn
-	err := host.Do(func() (err error) {
-		for i, token := range []Token{senderToken, receiverToken} {
-			if sockets[i], _, err = r.ListenUDP(netip.AddrPortFrom(loopback, 0), stamped, token); err != nil {
-				return err
-			}
-			r.close = append(r.close, func() { _ = sockets[i].Close() })
-		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	loopback := netip.MustParseAddr("127.0.0.1")
 	drop := func(p *packetio.Packet) { p.Remote = netip.AddrPortFrom(loopback, 9) }
-	r.failBetween(sockets[0], sockets[1], drop, syscall.EPERM)
+	for _, options := range []packetio.Options{stamped, chosen} {
+		r := newRig(t, epoll)
+		sender := r.listenUDPOn(host, loopback, options, senderToken)
+		receiver := r.listenUDPOn(host, loopback, small, receiverToken)
+		r.failBetween(sender, receiver, drop, syscall.EPERM)
+	}
 }
 
-// failBetween sends packets that fail before, behind and between others.
+// listenUDPOn opens a UDP socket on a host of a lab.
+func (r *rig) listenUDPOn(host *netnstest.Host, ip netip.Addr, o packetio.Options, t Token) packetio.Conn {
+	r.Helper()
+	var conn packetio.Conn
+	err := host.Do(func() (err error) {
+		conn, _, err = r.ListenUDP(netip.AddrPortFrom(ip, 0), o, t)
+		return err
+	})
+	if err != nil {
+		r.Fatal(err)
+	}
+	r.close = append(r.close, func() { _ = conn.Close() })
+	return conn
+}
+
+// failBetween sends packets that fail before, behind and between others. All have Notify, but for one
+// that fails: it must not disturb a socket where it is not numbered.
 func (r *rig) failBetween(sender, receiver packetio.Conn, fail func(p *packetio.Packet), want syscall.Errno) {
 	r.Helper()
-	failing := packetsTo(receiver.LocalAddr(), 1)
+	failing := notifying(packetsTo(receiver.LocalAddr(), 1))
 	fail(&failing[0])
 	if n, err := sender.WriteBatch(failing); n != 0 || !errors.Is(err, want) {
 		r.Fatalf("WriteBatch = %d, %v, want 0, %v", n, err, want)
 	}
 	for range 20 { // more failures than are remembered
-		one := r.timed(sender, packetsTo(receiver.LocalAddr(), 1))
-		mixed := packetsTo(receiver.LocalAddr(), 8)
+		one := r.timed(sender, notifying(packetsTo(receiver.LocalAddr(), 1)))
+		mixed := notifying(packetsTo(receiver.LocalAddr(), 8))
+		mixed[4].Notify = false
 		for _, i := range []int{0, 4, 5} {
 			fail(&mixed[i])
 		}

@@ -154,10 +154,11 @@ func (p *Portable) Accept(l packetio.Listener, t Token) (packetio.Stream, error)
 	return stream, nil
 }
 
-// Dial implements Network.
-func (p *Portable) Dial(to netip.AddrPort, t Token) (packetio.Stream, error) {
+// Dial implements Network. Where a system sets the marks on connected sockets only, the first packet
+// goes without; where it does not at all, all go.
+func (p *Portable) Dial(to netip.AddrPort, marks packetio.Marking, t Token) (packetio.Stream, error) {
 	s := p.source(t)
-	stream := p.sockets.Dial(to, s.report)
+	stream := p.sockets.Dial(to, marks, s.report)
 	s.socket = stream
 	return stream, nil
 }

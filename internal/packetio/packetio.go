@@ -31,7 +31,10 @@ type Packet struct {
 	At     clock.Wall     // when it was received
 	Stamp  measurement.TimestampSource
 	Cut    bool   // received: it was longer than the socket's limit, and the rest is lost
-	ID     uint32 // sent: the number that its Notice will carry
+	ID     uint32 // sent: the number that its Notice will carry, if there will be one
+	TOS    uint8  // DSCP << 2 | ECN, of the IPv4 TOS or the IPv6 Traffic Class octet; to be sent: 0 = the system's
+	TTL    uint8  // or hop limit. Received: 0 = neither it nor TOS is known; to be sent: 0 = the system's
+	Notify bool   // to be sent: have a Notice tell when it leaves; only for sockets with Options.TransmitSome
 }
 
 // Notice is news about a packet sent earlier: when it really left, or that it could not arrive.
@@ -68,10 +71,18 @@ type Options struct {
 	MaxSize  int  // longest datagram to receive, in octets
 	Batch    int  // most packets of one ReadBatch or WriteBatch
 	Transmit bool // ask for transmit timestamps
+	// TransmitSome asks for transmit timestamps of those packets only that have Notify set. It is
+	// instead of Transmit.
+	TransmitSome bool
+	// Marks asks for TOS and TTL of received packets, which costs time for each.
+	Marks bool
 	// Errors asks for ICMP errors about packets sent. A socket that does not is not woken by them, and
 	// they fail none of its calls.
 	Errors bool
 }
+
+// Marking is the TOS and TTL of what a connection sends, as in Packet. 0 = the system's.
+type Marking struct{ TOS, TTL uint8 }
 
 // receiveQueue is the room asked for in the kernel, in octets: over a second of small probes from
 // thousands of sessions.

@@ -20,12 +20,12 @@ func newMessages(n, size, controlSize int) []ipv4.Message {
 	return messages
 }
 
-// controlSize is the room that localAddr needs.
+// controlSize is the room that getControl needs.
 func controlSize(ip netip.Addr) int {
 	if ip.Is4() {
-		return len(ipv4.NewControlMessage(ipv4.FlagDst))
+		return len(ipv4.NewControlMessage(ipv4.FlagDst|ipv4.FlagTTL)) + tosRoom()
 	}
-	return len(ipv6.NewControlMessage(ipv6.FlagDst | ipv6.FlagInterface))
+	return len(ipv6.NewControlMessage(ipv6.FlagDst | ipv6.FlagInterface | ipv6.FlagTrafficClass | ipv6.FlagHopLimit))
 }
 
 // setMessage makes m the packet p, to be sent.
@@ -52,33 +52,44 @@ func sourceControl(from netip.Addr) []byte {
 func getPacket(p *Packet, m *ipv4.Message, size int) {
 	p.Data = m.Buffers[0][:min(m.N, size)]
 	p.Cut = m.N > size // there is room for one octet more
-	p.Remote, p.Local = netip.AddrPort{}, netip.Addr{}
+	p.Remote, p.Local, p.TOS, p.TTL = netip.AddrPort{}, netip.Addr{}, 0, 0
 	if from, ok := m.Addr.(*net.UDPAddr); ok {
 		p.Remote = unmapped(from.AddrPort())
 	}
 	if m.NN > 0 {
-		p.Local = localAddr(m.OOB[:m.NN], p.Remote.Addr())
+		p.getControl(m.OOB[:m.NN])
 	}
 }
 
-// localAddr reads the address that a packet from remote was sent to; the zero Addr if it is not there.
-func localAddr(control []byte, remote netip.Addr) netip.Addr {
-	if remote.Is4() {
-		var m ipv4.ControlMessage
-		_ = m.Parse(control) // leaves Dst empty
-		ip, _ := netip.AddrFromSlice(m.Dst)
-		return ip.Unmap()
+// getControl reads the address that the packet was sent to, and its marks. What is not there stays.
+func (p *Packet) getControl(control []byte) {
+	if p.Remote.Addr().Is4() {
+		p.getControl4(control)
+		return
 	}
 	var m ipv6.ControlMessage
-	_ = m.Parse(control)
+	_ = m.Parse(control) // leaves empty what is not there
 	ip, _ := netip.AddrFromSlice(m.Dst)
 	if ip.IsLinkLocalUnicast() && m.IfIndex > 0 {
 		ip = ip.WithZone(strconv.Itoa(m.IfIndex))
 	}
-	return ip
+	p.Local, p.TOS, p.TTL = ip, uint8(m.TrafficClass), uint8(m.HopLimit)
 }
 
-// scope is the interface in an address's zone as localAddr writes it; 0 for none.
+func (p *Packet) getControl4(control []byte) {
+	var m ipv4.ControlMessage
+	_ = m.Parse(control)
+	ip, _ := netip.AddrFromSlice(m.Dst)
+	p.Local = ip.Unmap()
+	if m.TTL == 0 {
+		return
+	}
+	if tos, ok := receivedTOS(control); ok {
+		p.TOS, p.TTL = tos, uint8(m.TTL)
+	}
+}
+
+// scope is the interface in an address's zone as getControl writes it; 0 for none.
 func scope(ip netip.Addr) int {
 	index, _ := strconv.Atoi(ip.Zone())
 	return index

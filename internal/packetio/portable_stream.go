@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
@@ -36,9 +37,9 @@ func newStream(remote netip.AddrPort, report func()) *PortableStream {
 	}
 }
 
-// Dial starts connecting to the address to. All failures come from Handshake. The stream wants to
-// write from the beginning.
-func (p *Portable) Dial(to netip.AddrPort, report func()) *PortableStream {
+// Dial starts connecting to the address to, with these marks on all packets as far as the system lets.
+// All failures come from Handshake. The stream wants to write from the beginning.
+func (p *Portable) Dial(to netip.AddrPort, m Marking, report func()) *PortableStream {
 	s := newStream(to, report)
 	s.out.wanted = true
 	ctx, cancel := context.WithCancel(context.Background())
@@ -46,13 +47,18 @@ func (p *Portable) Dial(to netip.AddrPort, report func()) *PortableStream {
 	p.goroutines.Go(func() {
 		defer cancel()
 		dialer := net.Dialer{KeepAlive: -1}
+		dialer.Control = func(_, _ string, socket syscall.RawConn) error {
+			return setMarks(socket, to.Addr().Is4(), m)
+		}
 		// DialTCP would bind the socket first, and so use a port up for all destinations.
 		conn, err := dialer.DialContext(ctx, network("tcp", to.Addr()), to.String())
 		if err != nil {
 			s.fail(cause(err))
 			return
 		}
-		if c := conn.(*net.TCPConn); s.begin(c) {
+		c := conn.(*net.TCPConn)
+		setMarksLate(c, to.Addr().Is4(), m)
+		if s.begin(c) {
 			s.run(p)
 		} else {
 			reset(c)

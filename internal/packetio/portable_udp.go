@@ -1,6 +1,7 @@
 package packetio
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -23,6 +24,7 @@ type PortableConn struct {
 	arrived arrivals
 	out     []ipv4.Message
 	sent    uint32
+	marks   marks
 	single  bool // no batch calls here (the reader finds out for itself)
 	closed  bool
 	done    chan struct{} // closed by Close
@@ -43,7 +45,7 @@ func (p *Portable) ListenUDP(local netip.AddrPort, o Options, report func()) (*P
 	}
 	c := newConn(conn, o)
 	c.single = p.Single
-	missing := c.setUp()
+	missing := c.setUp(o)
 	p.read(c, o, report)
 	return c, missing, nil
 }
@@ -62,7 +64,7 @@ func (p *Portable) read(c *PortableConn, o Options, report func()) {
 }
 
 // setUp asks for what is nice to have.
-func (c *PortableConn) setUp() Missing {
+func (c *PortableConn) setUp(o Options) Missing {
 	var missing Missing
 	try := func(what string, err error) {
 		if err != nil {
@@ -70,20 +72,41 @@ func (c *PortableConn) setUp() Missing {
 		}
 	}
 	try("receive buffer", c.conn.SetReadBuffer(receiveQueue))
-	if c.single {
-		return missing
+	var tosErr, ttlErr error
+	c.marks, tosErr, ttlErr = newMarks(markerOf(c.conn, c.local.Addr().Is4()))
+	try("TOS of packets to send", tosErr)
+	try("TTL of packets to send", ttlErr)
+	switch {
+	case !c.single:
+		c.askFor(o, try)
+	case o.Marks:
+		try("TOS and TTL of received packets", errNoControl)
 	}
-	const what = "local address of received packets"
+	return missing
+}
+
+var errNoControl = errors.New("not without batches")
+
+// askFor asks for what control messages tell of received packets.
+func (c *PortableConn) askFor(o Options, try func(what string, err error)) {
+	const local, tos, ttl = "local address of received packets", "TOS of received packets", "TTL of received packets"
 	if c.local.Addr().Is4() {
 		batches := ipv4.NewPacketConn(c.conn)
 		c.batches = batches
-		try(what, batches.SetControlMessage(ipv4.FlagDst, true))
-		return missing
+		try(local, batches.SetControlMessage(ipv4.FlagDst, true))
+		if o.Marks {
+			try(tos, receiveTOS(c.conn))
+			try(ttl, batches.SetControlMessage(ipv4.FlagTTL, true))
+		}
+		return
 	}
 	batches := ipv6.NewPacketConn(c.conn)
 	c.batches = batches
-	try(what, batches.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true))
-	return missing
+	try(local, batches.SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true))
+	if o.Marks {
+		try(tos, batches.SetControlMessage(ipv6.FlagTrafficClass, true))
+		try(ttl, batches.SetControlMessage(ipv6.FlagHopLimit, true))
+	}
 }
 
 // LocalAddr implements Conn.
@@ -126,8 +149,11 @@ func (c *PortableConn) WriteBatch(packets []Packet) (int, error) {
 
 // write sends at least one packet, starting with packets[first].
 func (c *PortableConn) write(packets []Packet, first int) (int, error) {
+	if err := c.marks.set(Marking{TOS: packets[first].TOS, TTL: packets[first].TTL}); err != nil {
+		return 0, err
+	}
 	if !c.single {
-		n, err := c.batches.WriteBatch(c.out[first:len(packets)], 0)
+		n, err := c.batches.WriteBatch(c.out[first:first+alike(packets[first:])], 0)
 		if !notImplemented(err) {
 			return max(n, 0), err
 		}

@@ -37,14 +37,18 @@ type LinuxStream struct {
 	remote netip.AddrPort
 }
 
-// Dial starts connecting to the address to. Failures that are known at once come as error, the others
-// from Handshake.
-func (s *Streams) Dial(to netip.AddrPort) (*LinuxStream, error) {
+// Dial starts connecting to the address to, with these marks on all packets. Failures that are known at
+// once come as error, the others from Handshake.
+func (s *Streams) Dial(to netip.AddrPort, m Marking) (*LinuxStream, error) {
 	fd, err := unix.Socket(family(to.Addr()), unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, err
 	}
 	prepare(fd)
+	if err := m.set(fd, to.Addr().Is4()); err != nil {
+		unix.Close(fd)
+		return nil, err
+	}
 	if errno := sys.Connect(fd, to); errno != 0 && errno != unix.EINPROGRESS {
 		unix.Close(fd)
 		return nil, errno

@@ -7,16 +7,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/sys"
 	"github.com/latency-monitor/latency-monitor/internal/timestamp"
-)
-
-const (
-	noticeBatch = 16
-	// quoted is how much of a packet's payload an ICMP error brings back at most (RFC 1812: 576 octets
-	// in all); a transmit timestamp brings none.
-	quoted = 576
 )
 
 // LinuxConn is a UDP socket read and written by recvmmsg and sendmmsg.
@@ -28,7 +20,7 @@ type LinuxConn struct {
 	errors   *sys.RecvBatch
 	overflow uint64
 	drops    uint32 // the kernel's counter, as last seen
-	transmit bool
+	transmit transmit
 	ids      transmitIDs
 }
 
@@ -99,12 +91,24 @@ func (c *LinuxConn) setUp(o Options) (missing Missing, err error) {
 	if o.Errors {
 		missing.try(enableErrors(c.fd, c.local.Addr()))
 	}
-	if o.Transmit {
-		err := timestamp.EnableTransmit(c.fd)
-		missing.try(err)
-		c.transmit = err == nil
+	if o.Marks {
+		missing = append(missing, enableMarks(c.fd, c.local.Addr())...)
 	}
+	missing.try(c.number(o))
 	return missing, nil
+}
+
+// enableMarks has the kernel tell TOS and TTL of received packets, also of those that wait already: it
+// looks when they are read.
+func enableMarks(fd int, local netip.Addr) (missing Missing) {
+	if local.Is4() {
+		missing.try(setInt(fd, unix.IPPROTO_IP, unix.IP_RECVTOS, 1, "IP_RECVTOS"))
+		missing.try(setInt(fd, unix.IPPROTO_IP, unix.IP_RECVTTL, 1, "IP_RECVTTL"))
+		return missing
+	}
+	missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, 1, "IPV6_RECVTCLASS"))
+	missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVHOPLIMIT, 1, "IPV6_RECVHOPLIMIT"))
+	return missing
 }
 
 // roomToReceive makes the receive queue large. Without privilege the kernel cuts it down, silently.
@@ -120,15 +124,6 @@ func roomToReceive(fd int) error {
 		return fmt.Errorf("receive queue of %d octets: only %d, the limit of net.core.rmem_max", receiveQueue, got/2)
 	}
 	return nil
-}
-
-// enableErrors has the kernel queue ICMP errors (IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7)). Without
-// it a socket that is not connected hears nothing of them.
-func enableErrors(fd int, local netip.Addr) error {
-	if local.Is4() {
-		return setInt(fd, unix.IPPROTO_IP, unix.IP_RECVERR, 1, "IP_RECVERR")
-	}
-	return setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR")
 }
 
 // FD is the socket's descriptor, for the poller.
@@ -151,6 +146,7 @@ func (c *LinuxConn) ReadBatch(packets []Packet) (int, error) {
 		p := &packets[i]
 		p.Data, p.Remote, p.Local, p.Cut = c.recv.Payload(i), c.recv.Name(i), control.Local, c.recv.Truncated(i)
 		p.At, p.Stamp = wall(control.At)
+		p.TOS, p.TTL = control.TOS, control.TTL
 		if control.Overflow != 0 {
 			c.overflow += uint64(control.Overflow - c.drops)
 			c.drops = control.Overflow
@@ -175,20 +171,26 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 	n := min(len(packets), c.send.Cap())
 	for i := range n {
 		p := &packets[i]
-		c.send.Set(i, p.Data, p.Remote, p.Local)
+		c.send.Set(i, p.Data, p.Remote, sys.Ancillary{
+			From: p.Local, TOS: p.TOS, TTL: p.TTL, Stamp: p.Notify && c.transmit == transmitSome,
+		})
 	}
 	sent, retried := 0, false
 	for sent < n {
 		took, errno := c.send.Send(c.fd, sent, n)
 		for i := sent; i < sent+took; i++ {
-			packets[i].ID = c.ids.next()
+			if c.numbers(&packets[i]) {
+				packets[i].ID = c.ids.next()
+			}
 		}
 		sent += took
 		if errno == 0 {
 			retried = false
 			continue
 		}
-		c.renumber()
+		if c.transmit != transmitNone && c.numbers(&packets[sent]) {
+			c.renumber()
+		}
 		// The kernel reports an ICMP error about an earlier packet as failure of the next call on the
 		// socket, once, without having sent anything: try again.
 		if retried || errno == unix.EAGAIN {
@@ -197,49 +199,6 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 		retried = true
 	}
 	return sent, nil
-}
-
-// renumber makes our numbers and the kernel's agree again after a failed send. Whether the kernel
-// counted that packet depends on where it failed: too long or no route, it did not; dropped by a
-// firewall rule on the way out, it did (tried on Linux 6.18; before 6.3 it counted more of them).
-func (c *LinuxConn) renumber() {
-	if !c.transmit {
-		return
-	}
-	c.ids.restart(clock.WallNow())
-	c.transmit = timestamp.EnableTransmit(c.fd) == nil
-}
-
-// ReadNotices implements Conn. It does not allocate.
-func (c *LinuxConn) ReadNotices(notices []Notice) (int, error) {
-	for {
-		n, errno := c.errors.Recv(c.fd, min(len(notices), noticeBatch), unix.MSG_ERRQUEUE)
-		if errno != 0 {
-			return 0, transient(errno)
-		}
-		if kept := c.notices(notices, n); kept > 0 || n == 0 {
-			return kept, nil
-		}
-	}
-}
-
-// notices keeps those of the n entries read that are news to the caller.
-func (c *LinuxConn) notices(notices []Notice, n int) int {
-	kept := 0
-	for i := range n {
-		e := timestamp.ParseQueueEntry(c.errors.Control(i))
-		switch {
-		case e.Transmitted != 0:
-			if id, ok := c.ids.find(e.Transmitted, e.ID); ok {
-				notices[kept] = Notice{Transmitted: e.Transmitted, ID: id}
-				kept++
-			}
-		case e.Errno != 0 && !e.Local: // a local one was the result of the send call, too
-			notices[kept] = Notice{Errno: e.Errno, Remote: c.errors.Name(i), Data: c.errors.Payload(i)}
-			kept++
-		}
-	}
-	return kept
 }
 
 // Close implements Conn.

@@ -49,7 +49,7 @@ func TestBatchesWithAndWithoutBatchCalls(t *testing.T) {
 			send.single, receive.single = tt.send, tt.receive
 			payloads := []string{"one", "two", "longer"}
 			for i, p := range payloads {
-				send.Set(i, []byte(p), destination, source.Addr())
+				send.Set(i, []byte(p), destination, Ancillary{From: source.Addr()})
 			}
 			for sent := 0; sent < len(payloads); {
 				n, errno := send.Send(from, sent, len(payloads))
@@ -93,7 +93,7 @@ func TestSendStopsAtTheMessageThatFails(t *testing.T) {
 		send := NewSendBatch(3)
 		send.single = single
 		for i, to := range []netip.AddrPort{destination, netip.MustParseAddrPort("240.0.0.1:9"), destination} {
-			send.Set(i, []byte("x"), to, netip.Addr{})
+			send.Set(i, []byte("x"), to, Ancillary{})
 		}
 		if n, errno := send.Send(from, 0, 3); n != 1 || errno != 0 {
 			t.Errorf("single %t: first Send = %d, %v, want 1, 0", single, n, errno)
@@ -107,5 +107,23 @@ func TestSendStopsAtTheMessageThatFails(t *testing.T) {
 		if n, errno := send.Send(from, 3, 3); n != 0 || errno != 0 {
 			t.Errorf("single %t: Send of nothing = %d, %v, want 0, 0", single, n, errno)
 		}
+	}
+}
+
+// A port that was bound before may have something to read already.
+func TestTryTakesNothing(t *testing.T) {
+	fd, local := udpSocket(t)
+	send, receive := NewSendBatch(1), NewRecvBatch(2, 5)
+	send.Set(0, []byte("x"), local, Ancillary{})
+	if n, errno := send.Send(fd, 0, 1); n != 1 || errno != 0 {
+		t.Fatalf("Send = %d, %v, want 1, 0", n, errno)
+	}
+	for range 2 {
+		if err := receive.Try(fd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, errno := receive.Recv(fd, 2, 0); n != 1 || errno != 0 {
+		t.Errorf("Recv = %d, %v, want the packet that was there before", n, errno)
 	}
 }

@@ -36,3 +36,21 @@ var (
 	_ [unsafe.Sizeof(mmsghdr{}) - 8*word]byte
 	_ [8*word - unsafe.Sizeof(mmsghdr{})]byte
 )
+
+// queued is what the kernel attaches to an entry of the error queue about an IPv6 packet, at most:
+// struct timespec and struct scm_timestamping with 64-bit times, struct in6_pktinfo, hop limit and
+// traffic class, struct sock_extended_err with a struct sockaddr_in6. A packet received or sent has
+// less. The array has a negative length when there is no room for it.
+const queued = 6*(8+word) + 16 + 3*16 + (20+word-1)/word*word + 2*((4+word-1)/word*word) + (44+word-1)/word*word
+
+var _ [ControlSize - queued]byte
+
+func TestControlMessagesFit(t *testing.T) {
+	want := 0
+	for _, size := range []int{16, 3 * 16, unix.SizeofInet6Pktinfo, 4, 4, 16 + unix.SizeofSockaddrInet6} {
+		want += unix.CmsgSpace(size)
+	}
+	if int(queued) != want {
+		t.Errorf("control messages of an error queue entry take %d octets, want %d", queued, want)
+	}
+}

@@ -19,9 +19,10 @@ type mmsghdr struct {
 	len uint32
 }
 
-// ControlSize is the room for control messages of one packet: timestamp (64), overflow count,
-// packet information, error queue entry with the offender's address.
-const ControlSize = 256
+// ControlSize is the room for the control messages of one packet. The most that there can be is an
+// entry of the error queue about an IPv6 packet: two timestamps, packet information, TOS and TTL, and
+// the error with the offender's address, 248 octets on 64-bit targets.
+const ControlSize = 320
 
 // RecvBatch receives datagrams with one system call into memory that it allocated once. Not safe for
 // concurrent use.
@@ -153,14 +154,12 @@ func NewSendBatch(n int) *SendBatch {
 func (b *SendBatch) Cap() int { return len(b.hdrs) }
 
 // Set makes message i: payload (not empty; kept, not copied, until the next Set) for the address to.
-// A valid from becomes the source address of the packet (IP_PKTINFO in ip(7), IPV6_PKTINFO in
-// ipv6(7)); it must be of to's family.
-func (b *SendBatch) Set(i int, payload []byte, to netip.AddrPort, from netip.Addr) {
+func (b *SendBatch) Set(i int, payload []byte, to netip.AddrPort, a Ancillary) {
 	b.iovs[i].Base = unsafe.SliceData(payload)
 	b.iovs[i].SetLen(len(payload))
 	h := &b.hdrs[i].hdr
 	h.Namelen = b.names[i].put(to)
-	n := putSource(b.control[i][:], from)
+	n := a.put(&b.control[i], to.Addr().Is4())
 	h.Control = nil
 	if n > 0 {
 		h.Control = &b.control[i][0]

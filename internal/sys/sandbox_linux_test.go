@@ -2,7 +2,6 @@ package sys
 
 import (
 	"errors"
-	"net/netip"
 	"runtime"
 	"testing"
 	"unsafe"
@@ -48,7 +47,7 @@ func TestBatchesDoWithoutBatchCallsThatAreRefused(t *testing.T) {
 			if err := send.Try(from); !errors.Is(err, errno) {
 				t.Errorf("send.Try = %v, want %v", err, errno)
 			}
-			send.Set(0, []byte("x"), source, netip.Addr{})
+			send.Set(0, []byte("x"), source, Ancillary{})
 			if n, errno := send.Send(from, 0, 1); n != 1 || errno != 0 {
 				t.Errorf("Send = %d, %v, want 1, 0", n, errno)
 			}

@@ -4,8 +4,6 @@ import (
 	"net"
 	"net/netip"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 func TestSocketAddressesReadAsWritten(t *testing.T) {
@@ -78,35 +76,5 @@ func TestWithScopeZonesOnlyLinkLocalAddresses(t *testing.T) {
 		if got := WithScope(netip.MustParseAddr(tt.addr), tt.scope); got != netip.MustParseAddr(tt.want) {
 			t.Errorf("WithScope(%s, %d) = %v, want %s", tt.addr, tt.scope, got, tt.want)
 		}
-	}
-}
-
-// The kernel refuses a source address that it does not understand, so this holds the layout too.
-func TestSourceAddressIsWrittenAsTheKernelReadsIt(t *testing.T) {
-	buf := make([]byte, ControlSize)
-	for i := range buf {
-		buf[i] = 0xff
-	}
-	n := putSource(buf, netip.MustParseAddr("192.0.2.1"))
-	messages, err := unix.ParseSocketControlMessage(buf[:n])
-	if err != nil || len(messages) != 1 {
-		t.Fatalf("%d control messages, %v, want one", len(messages), err)
-	}
-	m := messages[0]
-	if m.Header.Level != unix.IPPROTO_IP || m.Header.Type != unix.IP_PKTINFO || string(m.Data) !=
-		"\x00\x00\x00\x00\xc0\x00\x02\x01\x00\x00\x00\x00" {
-		t.Errorf("IPv4 control message %+v", m)
-	}
-	n = putSource(buf, netip.MustParseAddr("fe80::1%1"))
-	if messages, err = unix.ParseSocketControlMessage(buf[:n]); err != nil || len(messages) != 1 {
-		t.Fatalf("%d control messages, %v, want one", len(messages), err)
-	}
-	m = messages[0]
-	if m.Header.Level != unix.IPPROTO_IPV6 || m.Header.Type != unix.IPV6_PKTINFO || len(m.Data) != unix.SizeofInet6Pktinfo ||
-		netip.AddrFrom16([16]byte(m.Data)) != netip.MustParseAddr("fe80::1") || m.Data[16]+m.Data[19] != 1 {
-		t.Errorf("IPv6 control message %+v", m)
-	}
-	if n := putSource(buf, netip.Addr{}); n != 0 {
-		t.Errorf("no address takes %d octets, want 0", n)
 	}
 }

@@ -15,6 +15,8 @@ type Control struct {
 	At       clock.Wall // when the kernel received the packet
 	Overflow uint32     // packets dropped so far for a full queue of this socket (SO_RXQ_OVFL); wraps
 	Local    netip.Addr // address that the packet was sent to, with the zone of a link-local one
+	TOS      uint8      // the IPv4 TOS or IPv6 Traffic Class octet
+	TTL      uint8      // or hop limit
 }
 
 // ParseControl reads the control messages of a received packet.
@@ -34,6 +36,13 @@ func ParseControl(control []byte) Control {
 			c.Local = netip.AddrFrom4([4]byte(m.data[4:8]))
 		case m.is(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.IPV6_PKTINFO) && len(m.data) >= unix.SizeofInet6Pktinfo:
 			c.Local = sys.WithScope(netip.AddrFrom16([16]byte(m.data[:16])), binary.NativeEndian.Uint32(m.data[16:]))
+		case m.is(unix.IPPROTO_IP, unix.IP_TOS, unix.IP_TOS) && len(m.data) >= 1:
+			c.TOS = m.data[0] // the only one that is no int
+		case m.is(unix.IPPROTO_IP, unix.IP_TTL, unix.IP_TTL) && len(m.data) >= 4,
+			m.is(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, unix.IPV6_HOPLIMIT) && len(m.data) >= 4:
+			c.TTL = uint8(binary.NativeEndian.Uint32(m.data))
+		case m.is(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, unix.IPV6_TCLASS) && len(m.data) >= 4:
+			c.TOS = uint8(binary.NativeEndian.Uint32(m.data))
 		}
 	}
 	return c
@@ -43,7 +52,7 @@ func ParseControl(control []byte) Control {
 // for a packet sent earlier.
 type QueueEntry struct {
 	Transmitted clock.Wall // the kernel handed packet ID to the driver; 0 when this is an error
-	ID          uint32     // number of the packet since EnableTransmit, for Transmitted
+	ID          uint32     // number of the packet since EnableTransmit or EnableTransmitSome, for Transmitted
 	Errno       unix.Errno // what happened to the packet, when this is an error
 	Local       bool       // the error is this host's own, not an ICMP message from the network
 }

@@ -35,13 +35,21 @@ func TestParseControl(t *testing.T) {
 				unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo(v4, 2)),
 				unix.SOL_SOCKET, 12345, nil),
 				unix.SOL_IPV6, 12345, make([]byte, 33)),
-			Control{At: at, Overflow: 17, Local: v4},
+			Control{At: at, Overflow: 17, Local: v4, TTL: 64},
 		},
 		{"an IPv6 address without its interface", control(stamp, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo(v6, 2)), Control{At: at, Local: v6}},
 		{"a link-local address with its interface", control(nil, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo(local, 2)), Control{Local: local.WithZone("2")}},
 		{"packet information that is cut", control(nil, unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo(v4, 2)[:11]), Control{}},
 		{"IPv6 packet information that is cut", control(nil, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo(v6, 2)[:19]), Control{}},
 		{"an overflow count that is cut", control(nil, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, word32(17)[:3]), Control{}},
+		{"an IPv4 TOS", control(nil, unix.IPPROTO_IP, unix.IP_TOS, []byte{0xb9}), Control{TOS: 0xb9}},
+		{"an IPv4 TOS that is cut", control(nil, unix.IPPROTO_IP, unix.IP_TOS, nil), Control{}},
+		{"an IPv4 TTL", control(nil, unix.IPPROTO_IP, unix.IP_TTL, word32(255)), Control{TTL: 255}},
+		{"an IPv4 TTL that is cut", control(nil, unix.IPPROTO_IP, unix.IP_TTL, word32(255)[:3]), Control{}},
+		{"an IPv6 traffic class", control(nil, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, word32(0xb9)), Control{TOS: 0xb9}},
+		{"an IPv6 traffic class that is cut", control(nil, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, word32(0xb9)[:3]), Control{}},
+		{"an IPv6 hop limit", control(nil, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, word32(255)), Control{TTL: 255}},
+		{"an IPv6 hop limit that is cut", control(nil, unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, word32(255)[:3]), Control{}},
 		{"the numbers of a timestamp at another level", control(nil, unix.IPPROTO_IP, unix.SO_TIMESTAMPNS, wide(second, nanos)), Control{}},
 		{"a message behind the end", stamp[:len(stamp)-1], Control{}},
 		{"a header that is cut", append(stamp[:len(stamp):len(stamp)], stamp[:unix.CmsgLen(0)-1]...), Control{At: at}},
@@ -109,12 +117,13 @@ func TestParseQueueEntry(t *testing.T) {
 func TestParsingDoesNotAllocate(t *testing.T) {
 	for _, ip := range []string{"192.0.2.1", "2001:db8::1", "fe80::1"} {
 		addr := netip.MustParseAddr(ip)
-		level, kind := unix.IPPROTO_IP, unix.IP_PKTINFO
+		level, kind, tos, ttl := unix.IPPROTO_IP, unix.IP_PKTINFO, unix.IP_TOS, unix.IP_TTL
 		if addr.Is6() {
-			level, kind = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+			level, kind, tos, ttl = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.IPV6_TCLASS, unix.IPV6_HOPLIMIT
 		}
 		in := control(nil, unix.SOL_SOCKET, optTimestampNS, wide(second, nanos))
 		in = control(in, level, kind, pktinfo(addr, 12))
+		in = control(control(in, level, tos, word32(184)), level, ttl, word32(255))
 		if n := testing.AllocsPerRun(100, func() { ParseControl(in); ParseQueueEntry(in) }); n != 0 {
 			t.Errorf("parsing the control messages of a packet to %s allocates %v times, want 0", ip, n)
 		}

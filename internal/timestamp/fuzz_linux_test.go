@@ -17,6 +17,8 @@ func FuzzParseControl(f *testing.F) {
 	f.Add(control(stamp, unix.IPPROTO_IP, unix.IP_PKTINFO, pktinfo(netip.MustParseAddr("192.0.2.1"), 1)))
 	f.Add(control(stamp, unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, pktinfo(netip.MustParseAddr("fe80::1"), 1)))
 	f.Add(control(stamp, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, word32(1)))
+	f.Add(control(control(stamp, unix.IPPROTO_IP, unix.IP_TOS, []byte{184}), unix.IPPROTO_IP, unix.IP_TTL, word32(255)))
+	f.Add(control(control(stamp, unix.IPPROTO_IPV6, unix.IPV6_TCLASS, word32(184)), unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, word32(255)))
 	f.Add(control(stamp, unix.IPPROTO_IP, unix.IP_RECVERR, extendedError(unix.ENOMSG, unix.SO_EE_ORIGIN_TIMESTAMPING, 42)))
 	f.Add(control(nil, unix.SOL_SOCKET, optTimestamp, wide(second, nanos)))
 	f.Add(bytes.Repeat([]byte{0xff}, 64))

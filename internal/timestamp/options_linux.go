@@ -27,11 +27,21 @@ func EnableReceive(fd int) error {
 	return os.NewSyscallError("setsockopt SO_TIMESTAMPNS", unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestampNS, 1))
 }
 
+// reporting has transmit timestamps come without the packet, and with its number
+// (Documentation/networking/timestamping.rst, sections 1.3.2 and 1.3.3).
+const reporting = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
+
 // EnableTransmit asks for a software timestamp of every datagram sent on fd, to be read from the error
-// queue (Documentation/networking/timestamping.rst). The packets are numbered from 0 since this call.
+// queue. The packets are numbered from 0 since this call.
 func EnableTransmit(fd int) error {
-	const flags = unix.SOF_TIMESTAMPING_TX_SOFTWARE | unix.SOF_TIMESTAMPING_SOFTWARE |
-		unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
+	return enable(fd, reporting|unix.SOF_TIMESTAMPING_TX_SOFTWARE)
+}
+
+// EnableTransmitSome is EnableTransmit for those datagrams only that ask for it, each by a control
+// message (sys.Ancillary). No others are numbered.
+func EnableTransmitSome(fd int) error { return enable(fd, reporting) }
+
+func enable(fd, flags int) error {
 	// The kernel restarts its numbering only when OPT_ID goes from off to on.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, 0); err != nil {
 		return os.NewSyscallError("setsockopt SO_TIMESTAMPING", err)

@@ -15,9 +15,16 @@ import (
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-func open(t *testing.T, kind int) (fd int) {
+func open(t *testing.T, kind int) (fd int) { return openFor(t, loopback, kind) }
+
+// openFor makes a socket of ip's family.
+func openFor(t *testing.T, ip netip.Addr, kind int) (fd int) {
 	t.Helper()
-	fd, err := unix.Socket(unix.AF_INET, kind|unix.SOCK_CLOEXEC, 0)
+	family := unix.AF_INET
+	if ip.Is6() {
+		family = unix.AF_INET6
+	}
+	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -27,25 +34,42 @@ func open(t *testing.T, kind int) (fd int) {
 
 // openBound makes a socket on a port of the loopback address.
 func openBound(t *testing.T, kind int) (fd int, local netip.AddrPort) {
+	return openBoundTo(t, loopback, kind)
+}
+
+// openBoundTo makes a socket on a port of ip. It skips the test on a host without that address.
+func openBoundTo(t *testing.T, ip netip.Addr, kind int) (fd int, local netip.AddrPort) {
 	t.Helper()
-	fd = open(t, kind)
-	if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: loopback.As4()}); err != nil {
-		t.Fatal(err)
+	fd = openFor(t, ip, kind)
+	var address unix.Sockaddr = &unix.SockaddrInet6{Addr: ip.As16()}
+	if ip.Is4() {
+		address = &unix.SockaddrInet4{Addr: ip.As4()}
+	}
+	if err := unix.Bind(fd, address); err != nil {
+		t.Skipf("needs the address %s: %v", ip, err)
 	}
 	sa, err := unix.Getsockname(fd)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return fd, netip.AddrPortFrom(loopback, uint16(sa.(*unix.SockaddrInet4).Port))
+	if sa, ok := sa.(*unix.SockaddrInet6); ok {
+		return fd, netip.AddrPortFrom(ip, uint16(sa.Port))
+	}
+	return fd, netip.AddrPortFrom(ip, uint16(sa.(*unix.SockaddrInet4).Port))
 }
 
 // send sends n packets in one call and returns how many the kernel took.
 func send(fd, n int, to netip.AddrPort) (int, unix.Errno) {
-	batch := sys.NewSendBatch(n)
-	for i := range n {
-		batch.Set(i, []byte("x"), to, netip.Addr{})
+	return sendWith(fd, to, make([]sys.Ancillary, n)...)
+}
+
+// sendWith sends a packet with each of these.
+func sendWith(fd int, to netip.AddrPort, with ...sys.Ancillary) (int, unix.Errno) {
+	batch := sys.NewSendBatch(len(with))
+	for i := range with {
+		batch.Set(i, []byte("x"), to, with[i])
 	}
-	return batch.Send(fd, 0, n)
+	return batch.Send(fd, 0, len(with))
 }
 
 // transmitted reads what is in the error queue now.
@@ -107,6 +131,73 @@ func TestEnableTransmitNumbersFromZeroAgain(t *testing.T) {
 	}
 }
 
+// The number of a packet is told by counting those that ask, in the order in which they were sent.
+func TestOnlyPacketsThatAskForTransmitTimestampsAreNumbered(t *testing.T) {
+	asking := sys.Ancillary{Stamp: true}
+	fd := open(t, unix.SOCK_DGRAM)
+	_, to := openBound(t, unix.SOCK_DGRAM)
+	for range 3 {
+		if err := EnableTransmitSome(fd); err != nil {
+			t.Fatal(err)
+		}
+		for round := range 3 {
+			if n, errno := sendWith(fd, to, sys.Ancillary{}, asking, sys.Ancillary{}, sys.Ancillary{}, asking); n != 5 || errno != 0 {
+				t.Fatalf("sent %d packets of 5: %v", n, errno)
+			}
+			entries := transmitted(t, fd)
+			if len(entries) != 2 || entries[0].ID != uint32(2*round) || entries[1].ID != uint32(2*round+1) {
+				t.Errorf("two packets of five that ask leave %+v, want numbers %d and %d", entries, 2*round, 2*round+1)
+			}
+		}
+	}
+}
+
+func TestTransmitTimestampsAskedForPerPacketNeedTheSocketsOption(t *testing.T) {
+	fd := open(t, unix.SOCK_DGRAM)
+	_, to := openBound(t, unix.SOCK_DGRAM)
+	if n, errno := sendWith(fd, to, sys.Ancillary{Stamp: true}); n != 1 || errno != 0 {
+		t.Fatalf("sent %d packets of 1: %v", n, errno)
+	}
+	for _, e := range transmitted(t, fd) {
+		if e.Transmitted != 0 {
+			t.Errorf("a socket without SO_TIMESTAMPING got %+v", e)
+		}
+	}
+}
+
+// Which octets a packet came with is looked up when it is read. So the options may be set on a socket
+// that is bound already: packets that came before are no exception.
+func TestPacketsThatWaitTellTOSAndTTLOnceAsked(t *testing.T) {
+	tests := []struct {
+		ip              string
+		level, tos, ttl int
+	}{
+		{"127.0.0.1", unix.IPPROTO_IP, unix.IP_RECVTOS, unix.IP_RECVTTL},
+		{"::1", unix.IPPROTO_IPV6, unix.IPV6_RECVTCLASS, unix.IPV6_RECVHOPLIMIT},
+	}
+	for _, tt := range tests {
+		t.Run(tt.ip, func(t *testing.T) {
+			receiver, to := openBoundTo(t, netip.MustParseAddr(tt.ip), unix.SOCK_DGRAM)
+			sent := sys.Ancillary{TOS: 0xb9, TTL: 17}
+			if n, errno := sendWith(openFor(t, to.Addr(), unix.SOCK_DGRAM), to, sent); n != 1 || errno != 0 {
+				t.Fatalf("sent %d packets of 1: %v", n, errno)
+			}
+			for _, option := range []int{tt.tos, tt.ttl} {
+				if err := unix.SetsockoptInt(receiver, tt.level, option, 1); err != nil {
+					t.Fatal(err)
+				}
+			}
+			batch := sys.NewRecvBatch(1, 100)
+			if n, errno := batch.Recv(receiver, 1, 0); n != 1 || errno != 0 {
+				t.Fatalf("received %d packets of 1: %v", n, errno)
+			}
+			if got := ParseControl(batch.Control(0)); got.TOS != sent.TOS || got.TTL != sent.TTL {
+				t.Errorf("TOS %#x and TTL %d were received as %#x and %d", sent.TOS, sent.TTL, got.TOS, got.TTL)
+			}
+		})
+	}
+}
+
 func TestAcceptedSocketsInheritReceiveTimestamps(t *testing.T) {
 	listener, to := openBound(t, unix.SOCK_STREAM)
 	if err := EnableReceive(listener); err != nil {
@@ -155,5 +246,22 @@ func TestPacketsDroppedByAFirewallAreNumbered(t *testing.T) {
 	}
 	if entries := transmitted(t, fd); len(entries) != 1 || entries[0].ID != 1 {
 		t.Errorf("the packet after the dropped one left %+v, want number 1", entries)
+	}
+
+	// Where packets ask one by one, only those that did can disturb the numbers.
+	if err := EnableTransmitSome(fd); err != nil {
+		t.Fatal(err)
+	}
+	for number, with := range []sys.Ancillary{{}, {Stamp: true}} {
+		if n, errno := sendWith(fd, dropped, with); n != 0 || errno != unix.EPERM {
+			t.Fatalf("sent %d packets through a firewall that drops them: %v, want %v", n, errno, unix.EPERM)
+		}
+		if n, errno := sendWith(fd, allowed, sys.Ancillary{Stamp: true}); n != 1 || errno != 0 {
+			t.Fatalf("sent %d packets of 1: %v", n, errno)
+		}
+		want := uint32(2 * number) // the second time two have asked before
+		if entries := transmitted(t, fd); len(entries) != 1 || entries[0].ID != want {
+			t.Errorf("a packet that asks after a dropped one with %+v left %+v, want number %d", with, entries, want)
+		}
 	}
 }

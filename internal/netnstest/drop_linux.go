@@ -1,88 +1,69 @@
 package netnstest
 
 import (
-	"fmt"
-	"os/exec"
 	"strconv"
-	"strings"
 	"testing"
 )
 
+// maxCount bounds Loss.Count: each of those packets takes a rule.
+const maxCount = 100
+
 // Loss says which of the packets that arrive at a host are dropped: the match picks packets, and of
 // those every Every'th is dropped, starting with number First (from 0, below Every). Every = 1
-// drops all.
+// drops all. What the host sends is not touched, so one direction of a path can be lost alone.
 type Loss struct {
 	Every int
 	First int
+	Count int      // drop no more than so many, at most 100; 0 = no end
 	IPv6  bool     // else IPv4
 	Match []string // iptables options, such as "-p", "udp", "--dport", "8001"; empty means all packets
 }
 
 // Drop is a loss in effect.
 type Drop struct {
-	host  *Host
-	tool  string // iptables or ip6tables
-	chain string // holds the rule alone, so that its counter can be found again
-	match []string
+	rules
+	dropping string // the chain that holds the rules that drop alone, so that their counters can be found
 }
 
 // Drop puts the loss into effect until Remove or the end of the lab. It skips the test when there is
 // no iptables.
 func (h *Host) Drop(t testing.TB, loss Loss) *Drop {
 	t.Helper()
-	d := &Drop{
-		host:  h,
-		tool:  "iptables",
-		chain: fmt.Sprintf("lm-drop-%d", h.drops.Add(1)),
-		match: loss.Match,
+	if loss.Count > maxCount {
+		t.Fatalf("netnstest: a loss of %d packets, want at most %d", loss.Count, maxCount)
 	}
-	if loss.IPv6 {
-		d.tool = "ip6tables"
+	d := &Drop{rules: h.rules(t, "drop", loss.IPv6, "filter", "INPUT", loss.Match)}
+	d.dropping = d.chain
+	if loss.Count == 0 {
+		d.add(t, d.chain, "DROP", nth(loss.Every, loss.First))
+	} else {
+		d.dropping = d.chain + "-n"
+		d.chains = append(d.chains, d.dropping)
+		d.run(t, "-N", d.dropping)
+		// Each rule takes one packet, the first that reaches it.
+		const once = 1<<31 - 1
+		for range loss.Count {
+			d.add(t, d.dropping, "DROP", nth(once, 0))
+		}
+		d.add(t, d.chain, d.dropping, nth(loss.Every, loss.First))
 	}
-	if _, err := exec.LookPath(d.tool); err != nil {
-		t.Skipf("needs %s, to drop packets", d.tool)
-	}
-	d.run(t, "-N", d.chain)
-	d.run(t, append([]string{"-A", d.chain, "-j", "DROP"}, loss.statistic()...)...)
-	d.run(t, append([]string{"-A", "INPUT", "-j", d.chain}, d.match...)...)
+	d.begin(t)
 	return d
 }
 
-func (l Loss) statistic() []string {
-	if l.Every == 1 {
+// nth matches every every'th packet, starting with number first (statistic in iptables-extensions(8)).
+func nth(every, first int) []string {
+	if every == 1 {
 		return nil
 	}
 	return []string{
 		"-m", "statistic", "--mode", "nth",
-		"--every", strconv.Itoa(l.Every), "--packet", strconv.Itoa(l.First),
+		"--every", strconv.Itoa(every), "--packet", strconv.Itoa(first),
 	}
 }
 
 // Dropped returns how many packets were dropped so far.
 func (d *Drop) Dropped(t testing.TB) int {
 	t.Helper()
-	// Two heading lines, then the rule, which starts with its packet count.
-	listing := d.run(t, "-L", d.chain, "-nvx")
-	lines := strings.Split(listing, "\n")
-	if len(lines) < 3 {
-		t.Fatalf("%s: no rule in %q", d.tool, listing)
-	}
-	var packets int
-	if _, err := fmt.Sscan(lines[2], &packets); err != nil {
-		t.Fatalf("%s: counter in %q: %v", d.tool, lines[2], err)
-	}
-	return packets
-}
-
-// Remove ends the loss. Dropped cannot be called any more.
-func (d *Drop) Remove(t testing.TB) {
-	t.Helper()
-	d.run(t, append([]string{"-D", "INPUT", "-j", d.chain}, d.match...)...)
-	d.run(t, "-F", d.chain)
-	d.run(t, "-X", d.chain)
-}
-
-func (d *Drop) run(t testing.TB, args ...string) string {
-	t.Helper()
-	return d.host.Run(t, d.tool, append([]string{"-w"}, args...)...)
+	return d.counted(t, d.dropping)
 }

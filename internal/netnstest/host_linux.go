@@ -20,7 +20,7 @@ const namespaceDir = "/run/netns"
 // Host is one host of a lab. Its methods may be called concurrently.
 type Host struct {
 	namespace string
-	drops     atomic.Int32 // makes the names of drop chains unique
+	chains    atomic.Int32 // makes the names of firewall chains unique
 }
 
 // Command returns a command that will run on the host. `ip netns exec` replaces itself by the

@@ -112,30 +112,16 @@ func TestDropTakesExactlyTheChosenPackets(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			a := listen(t, link.A.Host, p.addr(link.A))
 			b := listen(t, link.B.Host, p.addr(link.B))
-			match := []string{"-p", "udp", "--dport", fmt.Sprint(port)}
-			drop := link.B.Host.Drop(t, Loss{Every: every, First: first, IPv6: p.ipv6, Match: match})
-			for i := range byte(sent) {
-				if _, err := a.WriteToUDPAddrPort([]byte{i}, netip.AddrPortFrom(p.addr(link.B), port)); err != nil {
-					t.Fatal(err)
-				}
-			}
+			drop := link.B.Host.Drop(t, Loss{Every: every, First: first, IPv6: p.ipv6, Match: toPort})
+			sendNumbers(t, a, p.addr(link.B), sent)
 
-			var want, got []byte
+			var want []byte
 			for i := range byte(sent) {
 				if i%every != first {
 					want = append(want, i)
 				}
 			}
-			buf := make([]byte, 16)
-			for range want {
-				if _, err := b.Read(buf); err != nil {
-					t.Fatalf("after %d datagrams: %v", len(got), err)
-				}
-				got = append(got, buf[0])
-			}
-			if !slices.Equal(got, want) {
-				t.Errorf("received %v, want %v", got, want)
-			}
+			wantNumbers(t, b, want)
 			if n := drop.Dropped(t); n != sent/every {
 				t.Errorf("Dropped() = %d, want %d", n, sent/every)
 			}

@@ -17,100 +17,126 @@ type Counter uint8
 
 // The counters. String gives the name under which each is logged.
 const (
-	SlotsSent           Counter = iota // slots in which a probe was handed to the kernel
-	SkippedLate                        // slots missed by more than half an interval
-	SkippedUnanswered                  // slots without a free sequence number: the target never answered, or unclearly
-	SkippedDisconnected                // slots of an established session that has no connection
-	SkippedBacklog                     // slots in which the previous probe was still on its way out
-	SkippedSendError                   // slots in which the system refused the probe
-	ProbesAnswered                     // probes with a reply in time
-	ProbesLost                         // probes without a reply in time
-	ProbesAbandoned                    // probes without a reply yet when their session was removed
-	RepliesLate                        // replies after the timeout
-	RepliesDuplicate                   // second replies
-	RepliesReordered                   // replies overtaken by a later probe's
-	RepliesUnmatched                   // replies from an address or with a number that we did not probe
-	RepliesAmbiguous                   // replies that may answer several probes: one is settled, not measured
-	RepliesMalformed                   // datagrams or streams at the sender that are no reply
-	ProbesReceived                     // well-formed probes that reached our reflector
-	ProbesReflected                    // replies handed to the kernel
-	ReflectFailed                      // replies that the system refused, or that a connection ended with
-	ProbesMissing                      // gaps in the numbers of a reflected session: lost on the way to us
-	ProbesDuplicate                    // probes that arrived twice
-	ProbesLate                         // probes that arrived after they were declared lost
-	ProbesReordered                    // probes overtaken by a later one
-	ProbesMalformed                    // datagrams or streams at the reflector that are no probe
-	ProbesOversized                    // datagrams longer than max_size
-	ProbesLooped                       // datagrams that seem to be another reflector's replies, not answered
-	ProbesRenamed                      // probes not measured because their address changes its name too often
-	SessionsOpened                     // sessions that the reflector accepted
-	SessionsExpired                    // sessions that it forgot for being idle or closed
-	SessionsRefused                    // probes of sessions beyond max_sessions
-	ConnectionsAccepted                // TCP connections that reached the reflector
-	ConnectionsRefused                 // of these, closed because there are too many
-	ConnectionsFailed                  // TCP connections that ended by an error
-	ConnectionsStalled                 // TCP connections closed because the peer does not read its replies
-	Reconnects                         // times that an established session connected again
-	SynRetransmits                     // handshakes in which a SYN was sent again
-	Unreachable                        // ICMP errors and refused connections
-	RxTimestampsMissing                // packets that the kernel gave no receive timestamp
-	TxTimestampsMissing                // probes that the kernel gave no transmit timestamp in time
-	QueueOverflow                      // packets that the kernel dropped for a full receive queue
-	ClockSteps                         // times that the wall clock was set
-	SamplesAcrossStep                  // one-way delays not published because the clock stepped meanwhile
-	ReceiveFailed                      // receive calls that failed
-	EngineRestarts                     // times that an engine process died and another one was started
-	EngineAllocated                    // octets that engine processes have allocated since they began to measure
-	EngineCollections                  // times that the garbage collector ran in an engine process all the same
+	SlotsSent             Counter = iota // slots in which a probe was handed to the kernel
+	SkippedLate                          // slots missed by more than half an interval
+	SkippedUnanswered                    // slots without a free sequence number: the target never answered, or unclearly
+	SkippedDisconnected                  // slots of an established session that has no connection
+	SkippedBacklog                       // slots in which the previous probe was still on its way out
+	SkippedSendError                     // slots in which the system refused the probe
+	ProbesAnswered                       // probes with a reply in time
+	ProbesLost                           // probes without a reply in time
+	ProbesAbandoned                      // probes without a reply yet when their session was removed
+	ProbesOneWay                         // STAMP probes that asked for no reply
+	RepliesLate                          // replies after the timeout
+	RepliesDuplicate                     // second replies
+	RepliesReordered                     // replies overtaken by a later probe's
+	RepliesUnmatched                     // replies from an address or with a number that we did not probe, or unasked
+	RepliesAmbiguous                     // replies that may answer several probes: one is settled, not measured
+	RepliesMalformed                     // datagrams or streams at the sender that are no reply
+	ProbesReceived                       // well-formed probes that reached our reflector
+	ProbesReflected                      // replies handed to the kernel
+	ReflectFailed                        // replies that the system refused, or that a connection ended with
+	ProbesMissing                        // gaps in the numbers of a reflected session: lost on the way to us
+	ProbesDuplicate                      // probes that arrived twice
+	ProbesLate                           // probes that arrived after they were declared lost
+	ProbesReordered                      // probes overtaken by a later one
+	ProbesMalformed                      // datagrams or streams at the reflector that are no probe
+	ProbesOversized                      // datagrams longer than max_size
+	ProbesLooped                         // datagrams that seem to be another reflector's replies, not answered
+	ProbesRenamed                        // probes not measured because their address changes its name too often
+	SessionsOpened                       // sessions that the reflector accepted
+	SessionsExpired                      // sessions that it forgot for being idle or closed
+	SessionsRefused                      // probes of sessions beyond max_sessions
+	ConnectionsAccepted                  // TCP connections that reached the reflector
+	ConnectionsRefused                   // of these, closed because there are too many
+	ConnectionsFailed                    // TCP connections that ended by an error
+	ConnectionsStalled                   // TCP connections closed because the peer does not read its replies
+	Reconnects                           // times that an established session connected again
+	SynRetransmits                       // handshakes in which a SYN was sent again
+	Unreachable                          // ICMP errors and refused connections
+	RxTimestampsMissing                  // packets that the kernel gave no receive timestamp
+	TxTimestampsMissing                  // probes that the kernel gave no transmit timestamp in time
+	QueueOverflow                        // packets that the kernel dropped for a full receive queue
+	ClockSteps                           // times that the wall clock was set
+	SamplesAcrossStep                    // one-way delays not published because the clock stepped meanwhile
+	ReceiveFailed                        // receive calls that failed
+	RepliesImplausible                   // STAMP replies whose T2 and T3 can't be: measured without them
+	RepliesForged                        // STAMP replies whose HMAC is wrong
+	LostForward                          // STAMP probes lost on their way to the reflector
+	LostBackward                         // STAMP probes whose reply was lost
+	Remarked                             // STAMP probes that reached the far end with another DSCP or ECN
+	StampUpgrades                        // times that an auto session went over to STAMP
+	StampFallbacks                       // times that one went back to text
+	ProbesForged                         // STAMP probes whose HMAC is wrong
+	ProbesUnauthenticated                // STAMP and text probes refused because authentication is required
+	ProbesNotAllowed                     // probes from addresses that are not allowed
+	ProbesRateLimited                    // probes beyond their source's rate limit
+	ProbesBadEstimate                    // STAMP probes whose error estimate has multiplier 0
+	EngineRestarts                       // times that an engine process died and another one was started
+	EngineAllocated                      // octets that engine processes have allocated since they began to measure
+	EngineCollections                    // times that the garbage collector ran in an engine process all the same
 	NumCounters
 )
 
 var counterNames = [NumCounters]string{
-	SlotsSent:           "slots_sent",
-	SkippedLate:         "skipped_late",
-	SkippedUnanswered:   "skipped_unanswered",
-	SkippedDisconnected: "skipped_disconnected",
-	SkippedBacklog:      "skipped_backlog",
-	SkippedSendError:    "skipped_send_error",
-	ProbesAnswered:      "answered",
-	ProbesLost:          "lost",
-	ProbesAbandoned:     "abandoned",
-	RepliesLate:         "late",
-	RepliesDuplicate:    "duplicate",
-	RepliesReordered:    "reordered",
-	RepliesUnmatched:    "unmatched",
-	RepliesAmbiguous:    "ambiguous",
-	RepliesMalformed:    "malformed",
-	ProbesReceived:      "probes_received",
-	ProbesReflected:     "probes_reflected",
-	ReflectFailed:       "reflect_failed",
-	ProbesMissing:       "probes_missing",
-	ProbesDuplicate:     "probes_duplicate",
-	ProbesLate:          "probes_late",
-	ProbesReordered:     "probes_reordered",
-	ProbesMalformed:     "probes_malformed",
-	ProbesOversized:     "probes_oversized",
-	ProbesLooped:        "probes_looped",
-	ProbesRenamed:       "probes_renamed",
-	SessionsOpened:      "sessions_opened",
-	SessionsExpired:     "sessions_expired",
-	SessionsRefused:     "sessions_refused",
-	ConnectionsAccepted: "connections_accepted",
-	ConnectionsRefused:  "connections_refused",
-	ConnectionsFailed:   "connections_failed",
-	ConnectionsStalled:  "connections_stalled",
-	Reconnects:          "reconnects",
-	SynRetransmits:      "syn_retransmits",
-	Unreachable:         "unreachable",
-	RxTimestampsMissing: "rx_timestamps_missing",
-	TxTimestampsMissing: "tx_timestamps_missing",
-	QueueOverflow:       "queue_overflow",
-	ClockSteps:          "clock_steps",
-	SamplesAcrossStep:   "samples_across_step",
-	ReceiveFailed:       "receive_failed",
-	EngineRestarts:      "engine_restarts",
-	EngineAllocated:     "engine_allocated",
-	EngineCollections:   "engine_collections",
+	SlotsSent:             "slots_sent",
+	SkippedLate:           "skipped_late",
+	SkippedUnanswered:     "skipped_unanswered",
+	SkippedDisconnected:   "skipped_disconnected",
+	SkippedBacklog:        "skipped_backlog",
+	SkippedSendError:      "skipped_send_error",
+	ProbesAnswered:        "answered",
+	ProbesLost:            "lost",
+	ProbesAbandoned:       "abandoned",
+	ProbesOneWay:          "one_way",
+	RepliesLate:           "late",
+	RepliesDuplicate:      "duplicate",
+	RepliesReordered:      "reordered",
+	RepliesUnmatched:      "unmatched",
+	RepliesAmbiguous:      "ambiguous",
+	RepliesMalformed:      "malformed",
+	ProbesReceived:        "probes_received",
+	ProbesReflected:       "probes_reflected",
+	ReflectFailed:         "reflect_failed",
+	ProbesMissing:         "probes_missing",
+	ProbesDuplicate:       "probes_duplicate",
+	ProbesLate:            "probes_late",
+	ProbesReordered:       "probes_reordered",
+	ProbesMalformed:       "probes_malformed",
+	ProbesOversized:       "probes_oversized",
+	ProbesLooped:          "probes_looped",
+	ProbesRenamed:         "probes_renamed",
+	SessionsOpened:        "sessions_opened",
+	SessionsExpired:       "sessions_expired",
+	SessionsRefused:       "sessions_refused",
+	ConnectionsAccepted:   "connections_accepted",
+	ConnectionsRefused:    "connections_refused",
+	ConnectionsFailed:     "connections_failed",
+	ConnectionsStalled:    "connections_stalled",
+	Reconnects:            "reconnects",
+	SynRetransmits:        "syn_retransmits",
+	Unreachable:           "unreachable",
+	RxTimestampsMissing:   "rx_timestamps_missing",
+	TxTimestampsMissing:   "tx_timestamps_missing",
+	QueueOverflow:         "queue_overflow",
+	ClockSteps:            "clock_steps",
+	SamplesAcrossStep:     "samples_across_step",
+	ReceiveFailed:         "receive_failed",
+	RepliesImplausible:    "replies_implausible",
+	RepliesForged:         "replies_forged",
+	LostForward:           "lost_forward",
+	LostBackward:          "lost_backward",
+	Remarked:              "remarked",
+	StampUpgrades:         "stamp_upgrades",
+	StampFallbacks:        "stamp_fallbacks",
+	ProbesForged:          "probes_forged",
+	ProbesUnauthenticated: "probes_unauthenticated",
+	ProbesNotAllowed:      "probes_not_allowed",
+	ProbesRateLimited:     "probes_rate_limited",
+	ProbesBadEstimate:     "probes_bad_estimate",
+	EngineRestarts:        "engine_restarts",
+	EngineAllocated:       "engine_allocated",
+	EngineCollections:     "engine_collections",
 }
 
 // String gives the counter's name in logs.
@@ -148,7 +174,7 @@ func (b *Block) TakeOver(other *Block) {
 	for c := range NumCounters {
 		b.Add(c, other.Get(c))
 	}
-	settled := other.Get(ProbesAnswered) + other.Get(ProbesLost) + other.Get(ProbesAbandoned)
+	settled := other.Get(ProbesAnswered) + other.Get(ProbesLost) + other.Get(ProbesAbandoned) + other.Get(ProbesOneWay)
 	if sent := other.Get(SlotsSent); sent > settled {
 		b.Add(ProbesAbandoned, sent-settled)
 	}

@@ -8,6 +8,10 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 	datagram := append([]byte(nil), tmpl.Message(42, someTime)...)
 	request := mustDecode(t, datagram)
 	reply := make([]byte, 0, 1500)
+	query := request
+	query.Padding = []byte(StampQuery)
+	unusual := []byte("it's\n\x00\u200b\U000e0001\xff")
+	tag := make([]byte, 0, 10*len(unusual)+4)
 	scanner := NewScanner(1470)
 	seq := 0
 
@@ -24,6 +28,8 @@ func TestNothingIsAllocatedPerMessage(t *testing.T) {
 			tmpl.Stamp(someTime + 1)
 		}},
 		{"AppendReply", func() { reply = AppendReply(reply[:0], request, "host-bcd", someTime) }},
+		{"AppendStampReply", func() { reply = AppendStampReply(reply[:0], query, "host-bcd", someTime) }},
+		{"AppendTag", func() { tag = AppendTag(append(tag[:0], '['), 0, unusual) }},
 		{"Scanner", func() { scanHalves(t, scanner, datagram) }},
 		{"Scanner with an error", func() {
 			scanner.Fed(copy(scanner.Free(), "x"))

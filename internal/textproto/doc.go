@@ -23,6 +23,6 @@
 // and decoding followed by encoding gives the same octets.
 //
 // The package is made for measuring threads. Decode, ValidTags, Template.Message, Template.Stamp,
-// AppendReply (into sufficient capacity) and Scanner's methods allocate nothing, lock nothing and
+// AppendReply and AppendStampReply (into sufficient capacity) and Scanner's methods allocate nothing, lock nothing and
 // make no system call. A Template or Scanner belongs to one thread.
 package textproto

@@ -122,6 +122,9 @@ func parseDecimal(b []byte, maxDigits int) (n uint64, ok bool) {
 	return n, true
 }
 
+// ValidName reports whether b can be the name in a message.
+func ValidName(b []byte) bool { return validName(b) && bytes.IndexByte(b, '|') < 0 }
+
 func validName(b []byte) bool {
 	if len(b) == 0 || len(b) > MaxName {
 		return false

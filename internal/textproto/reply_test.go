@@ -1,6 +1,7 @@
 package textproto
 
 import (
+	"bytes"
 	"strings"
 	"testing"
 )
@@ -39,6 +40,39 @@ func TestReplyIsNoLongerThanARequestWithPadding(t *testing.T) {
 	}
 }
 
+func TestStampQueryIsAnsweredInItsPlace(t *testing.T) {
+	const at = 1795375380625056238
+	tests := []struct {
+		name      string
+		request   string
+		responder string
+		want      string
+	}{
+		{"query and padding", "7|host-a|1795375380000000000|[]|<stamp?>000", "host-b",
+			"7|host-b|1795375380625056238|[]|<stamp!>000"},
+		{"longer name, padding behind the query cut", "7|a|1795375380000000000|[]|<stamp?>000000", "host",
+			"7|host|1795375380625056238|[]|<stamp!>000"},
+		{"longer name, only the answer is left", "7|a|1795375380000000000|[]|<stamp?>00", "host",
+			"7|host|1795375380625056238|[]|<stamp!>"},
+		{"longer name, no padding to cut", "7|a|1795375380000000000|[]|<stamp?>", "host",
+			"7|host|1795375380625056238|[]|<stamp!>"},
+		{"the query is not at the start", "7|a|1795375380000000000|[]|0<stamp?>", "b",
+			"7|b|1795375380625056238|[]|0<stamp?>"},
+		{"the query is cut", "7|a|1795375380000000000|[]|<stamp?", "b", "7|b|1795375380625056238|[]|<stamp?"},
+		{"an answer is no query", "7|a|1795375380000000000|[]|<stamp!>", "b", "7|b|1795375380625056238|[]|<stamp!>"},
+		{"no query", "7|a|1795375380000000000|[]|00000000", "b", "7|b|1795375380625056238|[]|00000000"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			m := mustDecode(t, []byte(tt.request))
+			got := string(AppendStampReply([]byte("before"), m, tt.responder, at))
+			if want := "before" + tt.want; got != want {
+				t.Errorf("AppendStampReply(%q) = %q, want %q", tt.request, got, want)
+			}
+		})
+	}
+}
+
 func FuzzAppendReply(f *testing.F) {
 	for _, v := range vectors(f) {
 		f.Add(v.sent, "node-b", int64(1795375380625056238))
@@ -59,6 +93,13 @@ func FuzzAppendReply(f *testing.F) {
 		}
 		if len(octets) > len(b) && len(reply.Padding) > 0 {
 			t.Errorf("reply to %q is longer and has padding left: %q", b, octets)
+		}
+		stamp := AppendStampReply(nil, request, name, at)
+		if !request.AsksStamp() && !bytes.Equal(stamp, octets) {
+			t.Errorf("reply to %q, which does not ask for STAMP: %q, want %q", b, stamp, octets)
+		}
+		if m := mustDecode(t, stamp); request.AsksStamp() && !bytes.HasPrefix(m.Padding, []byte(StampAnswer)) {
+			t.Errorf("reply to %q: %q, want %s in it", b, stamp, StampAnswer)
 		}
 	})
 }

@@ -1,9 +1,9 @@
 package textproto
 
 import (
-	"fmt"
-	"strings"
+	"bytes"
 	"unicode"
+	"unicode/utf8"
 )
 
 // AppendTags appends the tags field for tags, as Python's str of the list would give it, and
@@ -16,33 +16,42 @@ import (
 func AppendTags(dst []byte, tags []string) []byte {
 	dst = append(dst, '[')
 	for i, tag := range tags {
-		if i > 0 {
-			dst = append(dst, ", "...)
-		}
-		dst = appendRepr(dst, tag)
+		dst = AppendTag(dst, i, []byte(tag))
 	}
 	return append(dst, ']')
 }
 
+// AppendTag appends the tag with index i of a list that the caller begins with '[' and ends with ']',
+// as AppendTags does. It allocates nothing if dst has the capacity: at most 10 octets for each of the
+// tag, and 4 more.
+func AppendTag(dst []byte, i int, tag []byte) []byte {
+	if i > 0 {
+		dst = append(dst, ", "...)
+	}
+	return appendRepr(dst, tag)
+}
+
 // appendRepr appends s as Python's repr would give it. See unicode_repr in CPython 3.11,
 // Objects/unicodeobject.c.
-func appendRepr(dst []byte, s string) []byte {
-	quote := '\''
-	if strings.ContainsRune(s, '\'') && !strings.ContainsRune(s, '"') {
+func appendRepr(dst, s []byte) []byte {
+	quote := byte('\'')
+	if bytes.IndexByte(s, '\'') >= 0 && bytes.IndexByte(s, '"') < 0 {
 		quote = '"'
 	}
-	dst = append(dst, byte(quote))
-	for _, r := range s {
+	dst = append(dst, quote)
+	for len(s) > 0 {
+		r, n := utf8.DecodeRune(s)
+		s = s[n:]
 		switch {
-		case r == quote || r == '\\':
+		case r == rune(quote) || r == '\\':
 			dst = append(dst, '\\', byte(r))
 		case unicode.IsPrint(r):
-			dst = append(dst, string(r)...)
+			dst = utf8.AppendRune(dst, r)
 		default:
 			dst = appendUnprintable(dst, r)
 		}
 	}
-	return append(dst, byte(quote))
+	return append(dst, quote)
 }
 
 func appendUnprintable(dst []byte, r rune) []byte {
@@ -54,9 +63,16 @@ func appendUnprintable(dst []byte, r rune) []byte {
 	case r == '\t':
 		return append(dst, `\t`...)
 	case r <= 0xff:
-		return fmt.Appendf(dst, `\x%02x`, r)
+		return appendHex(append(dst, `\x`...), r, 2)
 	case r <= 0xffff:
-		return fmt.Appendf(dst, `\u%04x`, r)
+		return appendHex(append(dst, `\u`...), r, 4)
 	}
-	return fmt.Appendf(dst, `\U%08x`, r)
+	return appendHex(append(dst, `\U`...), r, 8)
+}
+
+func appendHex(dst []byte, r rune, digits int) []byte {
+	for i := digits - 1; i >= 0; i-- {
+		dst = append(dst, "0123456789abcdef"[r>>(4*i)&0xf])
+	}
+	return dst
 }

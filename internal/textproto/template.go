@@ -16,10 +16,10 @@ import (
 //	100|host-a|1795375380625056238|[]|00000000
 //	└──────────────── size ────────────────┘
 type Template struct {
-	buf    []byte
-	stamp  []byte // the timestamp's digits within buf
-	header int    // where in buf the header ends
-	size   int
+	buf   []byte
+	stamp []byte // the timestamp's digits within buf
+	least int    // where in buf a message ends that is longer than size: behind the header and the query
+	size  int
 }
 
 // minStamp is the first timestamp of 19 digits, 2001-09-09T01:46:40Z. The last is that of the
@@ -30,6 +30,17 @@ const minStamp = 1_000_000_000_000_000_000
 // alone is longer than size, the messages are headers. The name and the tags field (see AppendTags)
 // are written as they are: to check them is the caller's part.
 func NewTemplate(name string, tags []byte, size int) *Template {
+	return newTemplate(name, tags, "", size)
+}
+
+// NewQueryTemplate is like NewTemplate for messages that ask whether the reflector knows STAMP: their
+// padding begins with StampQuery, for which there is room whatever the size.
+func NewQueryTemplate(name string, tags []byte, size int) *Template {
+	return newTemplate(name, tags, StampQuery, size)
+}
+
+// newTemplate has the padding begin with head.
+func newTemplate(name string, tags []byte, head string, size int) *Template {
 	b := make([]byte, maxSeqDigits)
 	b = append(b, '|')
 	b = append(b, name...)
@@ -39,15 +50,16 @@ func NewTemplate(name string, tags []byte, size int) *Template {
 	b = append(b, '|')
 	b = append(b, tags...)
 	b = append(b, '|')
-	header := len(b)
-	if longest := size + maxSeqDigits - 1; longest > header {
-		b = append(b, bytes.Repeat([]byte{'0'}, longest-header)...)
+	b = append(b, head...)
+	least := len(b)
+	if longest := size + maxSeqDigits - 1; longest > least {
+		b = append(b, bytes.Repeat([]byte{'0'}, longest-least)...)
 	}
 	return &Template{
-		buf:    b,
-		stamp:  b[stamp : stamp+maxTimestampDigits],
-		header: header,
-		size:   size,
+		buf:   b,
+		stamp: b[stamp : stamp+maxTimestampDigits],
+		least: least,
+		size:  size,
 	}
 }
 
@@ -67,7 +79,7 @@ func (t *Template) Message(seq int, at int64) []byte {
 			break
 		}
 	}
-	return t.buf[start:max(t.header, start+t.size)]
+	return t.buf[start:max(t.least, start+t.size)]
 }
 
 // Stamp writes at over the timestamp of the message last made, as the last thing before it is

@@ -72,3 +72,24 @@ func TestTemplateRefusesWhatHasNoRoom(t *testing.T) {
 		})
 	}
 }
+
+func TestQueryTemplateHasRoomForTheQueryAndIsElseTheSame(t *testing.T) {
+	for _, size := range []int{0, 1, 30, 34, 35, 36, 37, 38, 44, 200, 1470} {
+		plain, asking := NewTemplate("host-a", []byte("[]"), size), NewQueryTemplate("host-a", []byte("[]"), size)
+		for seq := range Numbers {
+			want := mustDecode(t, plain.Message(seq, someTime))
+			b := asking.Message(seq, someTime)
+			got := mustDecode(t, b)
+			if headerOf(got) != headerOf(want) {
+				t.Fatalf("size %d: header %v, want %v", size, headerOf(got), headerOf(want))
+			}
+			rest, asks := strings.CutPrefix(string(got.Padding), StampQuery)
+			if !asks || strings.Trim(rest, "0") != "" {
+				t.Fatalf("size %d: padding %q, want %q and zeros", size, got.Padding, StampQuery)
+			}
+			if n := max(size, len(b)-len(got.Padding)+len(StampQuery)); len(b) != n {
+				t.Fatalf("size %d: message %d has %d octets, want %d", size, seq, len(b), n)
+			}
+		}
+	}
+}

@@ -16,13 +16,19 @@ const (
 	EventSendWorks                     // sending works again
 	EventSessionsFull                  // the reflector refuses new sessions; detail = the limit
 	EventClockStep                     // detail = by how many nanoseconds the wall clock stepped
+	EventStamp                         // an auto session goes over to STAMP
+	EventText                          // it goes back to text, since the target does not answer STAMP
+	EventRemarked                      // TOS octet sent << 8 | TOS octet that reached the far end (DSCP and ECN; RFC 2474, 3168)
+	EventTTL                           // probes reach the far end with this TTL or hop limit now
+	EventClockError                    // the host's clock: its error bound in nanoseconds, or -1: it is not synchronised
 	eventEnd
 )
 
 var eventNames = [eventEnd]string{
 	EventAnswering: "answering", EventSilent: "silent", EventUnreachable: "unreachable",
 	EventConnected: "connected", EventDisconnected: "disconnected", EventSendFailed: "send failed",
-	EventSendWorks: "send works again", EventSessionsFull: "session table full", EventClockStep: "clock step",
+	EventStamp: "goes over to stamp", EventText: "goes back to text", EventRemarked: "re-marked",
+	EventTTL: "ttl changed", EventClockError: "clock error", EventSendWorks: "send works again", EventSessionsFull: "session table full", EventClockStep: "clock step",
 }
 
 // String gives the event's name, "invalid" when it has none.

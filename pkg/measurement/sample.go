@@ -24,10 +24,11 @@ const (
 // bytes, one cache line, and holds no pointers, so that it can lie in memory shared by two processes.
 //
 // For KindMetric, Time is the point's timestamp: when the probe was sent for what the prober
-// measures (T1), when it arrived for what the receiver measures (T2), when it was noticed for the
-// receiver's losses. Value is the delay in nanoseconds, or how many probes were lost. T1 to T4 are
-// the timestamps that the delay was computed from, 0 where unknown, and Sent and Received say how
-// exact the first and the last of them are. For the other kinds the fields after Metric are payload.
+// measures (T1), when it arrived for what the receiver measures (T2); for the receiver's losses, when
+// they were noticed, or with STAMP, about when the first of them was sent. Value is the delay in
+// nanoseconds, or how many probes were lost. T1 to T4 are the timestamps that the delay was computed
+// from, 0 where unknown, and Sent and Received say how exact the first and the last of them are. For
+// the other kinds the fields after Metric are payload.
 type Sample struct {
 	Session  SessionID
 	Kind     Kind

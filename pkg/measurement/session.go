@@ -3,6 +3,8 @@ package measurement
 import (
 	"net/netip"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 // Transport is how a session's probes travel.
@@ -60,4 +62,33 @@ type Session struct {
 	Timeout   time.Duration  // without an answer for this long, a probe is lost
 	MaxLost   int            // consecutive losses after which the target counts as silent
 	RTT       bool           // publish RTT and two-way loss; false = one-way, the receiver measures
+	DSCP      uint8          // of probes, 0 to 63 (RFC 2474)
+	TTL       uint8          // or hop limit, of probes; 0 = the system's, or 255 for STAMP
+
+	// UDP only.
+	Protocol  Protocol
+	Format    stamp.Format  // of T1, for STAMP
+	UTCOffset time.Duration // how much PTP timestamps, ours and the far end's, are ahead of UTC
+	AuthKey   []byte        // for STAMP's authenticated mode; empty = unauthenticated
+	OWD       SenderOWD     // whether the prober publishes one-way delays itself
 }
+
+// Protocol is the protocol of a UDP session.
+type Protocol uint8
+
+// Protocols. Auto begins as Text and goes over to STAMP when the far end says that it knows that.
+const (
+	Auto  Protocol = iota
+	Text           // that of the reference implementation
+	STAMP          // RFC 8762
+)
+
+// SenderOWD says when the prober of a STAMP session publishes the one-way delays that it sees.
+type SenderOWD uint8
+
+// When a prober publishes one-way delays.
+const (
+	OWDAuto SenderOWD = iota // unless the far end publishes those of the probes itself
+	OWDAlways
+	OWDNever
+)

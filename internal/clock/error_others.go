@@ -1,0 +1,5 @@
+//go:build !linux
+
+package clock
+
+func readError() Error { return Error{Bound: unknownError} }

@@ -22,6 +22,8 @@ const (
 	// Ambiguous is a reply that may answer one of several probes. The likeliest is settled with it, so
 	// that the count of losses is right, but its delay is not known.
 	Ambiguous
+	// Unasked is a reply to a probe that asked for none.
+	Unasked
 )
 
 // Probe is one sent probe.
@@ -43,6 +45,7 @@ const (
 	outstanding state = iota + 1
 	answered
 	lost
+	unasked // none of these will come of it
 )
 
 // Reply is what a reply says, and when it came.
@@ -147,6 +150,9 @@ func (t *Table) at(seq uint64) *Probe {
 // it.
 func (t *Table) Match(r *Reply) (p Probe, v Verdict, reordered bool) {
 	found, sure := t.resolve(r)
+	if found != nil && found.state == unasked {
+		return *found, Unasked, false
+	}
 	if sure && found != nil && found.state != answered && r.predates(found) {
 		t.suspect(strikes)
 		sure = false

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/reflector"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
@@ -30,6 +31,8 @@ type Config struct {
 	UDP, TCP    bool       // whether to answer over it
 	UDPPort     uint16
 	TCPPort     uint16
+	StampPort   uint16 // another port to answer at over UDP; 0 = none
+	Stamp       reflector.Stamp
 	MaxSize     int           // octets of a message
 	MaxSessions int           // that the reflector keeps
 	Timeout     time.Duration // after which the reflector takes a missing probe for lost
@@ -71,6 +74,9 @@ func (c *Config) listens() (udp, tcp []netip.AddrPort) {
 	for _, ip := range addresses {
 		if c.UDP {
 			udp = append(udp, netip.AddrPortFrom(ip, c.UDPPort))
+			if c.StampPort != 0 {
+				udp = append(udp, netip.AddrPortFrom(ip, c.StampPort))
+			}
 		}
 		if c.TCP {
 			tcp = append(tcp, netip.AddrPortFrom(ip, c.TCPPort))

@@ -129,11 +129,11 @@ func (p *spy) Accept(l packetio.Listener, t loop.Token) (packetio.Stream, error)
 }
 
 // Dial implements loop.Network.
-func (p *spy) Dial(to netip.AddrPort, t loop.Token) (packetio.Stream, error) {
+func (p *spy) Dial(to netip.AddrPort, marks packetio.Marking, t loop.Token) (packetio.Stream, error) {
 	if err := p.ask(dials, netip.AddrPort{}); err != nil {
 		return nil, err
 	}
-	return p.Poller.Dial(to, t)
+	return p.Poller.Dial(to, marks, t)
 }
 
 // Wait implements loop.Poller.

@@ -62,7 +62,8 @@ func (e *Engine) newReflector(p loop.Poller, w *worker) (loop.Handler, packetio.
 	udp, tcp := e.config.listens()
 	return reflector.New(p, reflector.Config{
 		Name: e.config.Name, UDP: udp, TCP: tcp, Optional: e.optional, MaxSize: e.config.MaxSize,
-		MaxSessions: e.config.MaxSessions, Timeout: e.config.Timeout, Ring: w.Ring, Counters: w.Counters,
+		MaxSessions: e.config.MaxSessions, Timeout: e.config.Timeout, Stamp: e.config.Stamp,
+		Ring: w.Ring, Counters: w.Counters,
 		Lent: len(e.config.Lent) > 0,
 	})
 }

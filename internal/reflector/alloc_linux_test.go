@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
@@ -106,7 +107,7 @@ func TestConnectProbesDoNotAllocate(t *testing.T) {
 	}
 	defer func() { _ = prober.Close() }()
 	allocs := testing.AllocsPerRun(100, func() {
-		s, err := prober.Dial(r.tcp, 1)
+		s, err := prober.Dial(r.tcp, packetio.Marking{}, 1)
 		if err != nil {
 			t.Fatal(err)
 		}

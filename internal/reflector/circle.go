@@ -1,6 +1,11 @@
 package reflector
 
-import "slices"
+import (
+	"encoding/binary"
+	"slices"
+
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
+)
 
 const (
 	// circleNumbers is how many numbers a circle remembers. Whoever goes on gets past as many probes
@@ -39,3 +44,29 @@ func (c *circle) closed(number int) bool {
 // answersAt reports whether we answer at this UDP port. A probe from there is most likely a reply: of
 // ourselves, or of a host of the same fleet.
 func (r *Reflector) answersAt(port uint16) bool { return slices.Contains(r.ports, port) }
+
+// stampFields are where a reply has fields that a request does not have (RFC 8762 sections 4.2 and 4.3):
+// offsets in octets.
+type stampFields struct{ t3, t2, estimate int }
+
+var (
+	openFields          = stampFields{t3: 4, t2: 16, estimate: 36}
+	authenticatedFields = stampFields{t3: 16, t2: 32, estimate: 72}
+)
+
+// longestResidence is how long a reflector may take for a reply, in seconds.
+const longestResidence = 10
+
+// isReply reports whether a STAMP packet is a session-reflector's. It is a well-formed request, too, and
+// so one with a forged source would go round between two reflectors forever; stateful ones even give it a
+// new number each time. But where it has T2 and the copied error estimate, a request has zeros, or TWAMP
+// Light's padding, which is a time near T3 by chance in one of 300 million. What else is copied may have
+// been forged as zero.
+func (at *stampFields) isReply(packet []byte) bool {
+	if len(packet) < stamp.MinReflectorSize || len(packet) < at.estimate+2 {
+		return false
+	}
+	residence := int32(binary.BigEndian.Uint32(packet[at.t3:]) - binary.BigEndian.Uint32(packet[at.t2:]))
+	return residence >= -1 && residence <= longestResidence && packet[at.estimate+1] != 0 &&
+		binary.BigEndian.Uint64(packet[at.t2:]) != 0
+}

@@ -61,6 +61,21 @@ func TestReflectorsOnOnePortDoNotAnswerEachOther(t *testing.T) {
 	}
 }
 
+// A STAMP reply is well formed as a request, and a stateful reflector gives each a new number.
+func TestStampRepliesDoNotGoRound(t *testing.T) {
+	for _, i := range implementations() {
+		for _, samePort := range []bool{true, false} {
+			t.Run(i.name, func(t *testing.T) {
+				p := forge(t, i, samePort, stampPacket(t, stampProbe{ssid: 1}), stampPacket(t, stampProbe{ssid: 2, tlvs: allTLVs(t)}))
+				p.atRest(2, 2)
+				eventually(t, "two replies to the forged ones, and those of atRest", func() bool {
+					return p.sum(selfstats.ProbesReflected) == 4
+				})
+			})
+		}
+	}
+}
+
 func TestReflectorsOnDifferentPortsStopAnsweringEachOther(t *testing.T) {
 	for _, i := range implementations() {
 		t.Run(i.name, func(t *testing.T) {

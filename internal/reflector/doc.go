@@ -1,11 +1,25 @@
 // Package reflector is the session-reflector (RFC 8762): it answers probes over UDP and over TCP
-// connections, and measures the one-way delay of each on the way to us.
+// connections, and measures the one-way delay of each on the way to us. Over UDP it speaks STAMP and the
+// text protocol (package textproto), over TCP the latter.
 //
-// A probe's way, in the order of the files: it arrives (udp.go, tcp.go), is assigned to its session
-// (session.go), answered, and only then its delay and the gaps before it are published (publish.go).
-// Everything runs on one loop's thread; nothing on a packet's way allocates, locks or logs.
+// A probe's way, in the order of the files: it arrives (udp.go, tcp.go); its source is one that may have
+// answers (source.go); it is text, or it is STAMP and, where keys are there, authentic (authentic.go,
+// stamp.go); it is assigned to its session (session.go, flow.go), answered (answers.go, send.go), and only
+// then its delay and the losses before it are published (publish.go). Everything runs on one loop's
+// thread; nothing on a packet's way allocates, locks or logs.
 //
-// What is no well-formed probe is dropped and counted, never answered. A reply is not longer than its
-// request, so that nobody can use us to multiply traffic with a forged address; and two reflectors do
-// not take each other's replies for probes for long (circle.go).
+// A datagram that parses strictly as text is text, and any other of 14 octets or more is STAMP, but an
+// address keeps to its kind: one whose last text did not ask for STAMP sends text only, until it has been
+// silent for a while; and what could be text is STAMP if it is of a STAMP session by its SSID.
+//
+// What is no well-formed probe is dropped and counted, never answered: each datagram ends in exactly one
+// of ProbesReceived and the counters of what is refused. A reply is not longer than its request, so that
+// nobody can use us to multiply traffic with a forged address, with two exceptions: text without padding
+// is answered with our name, however long, and TWAMP Light's shortest requests only where sources are
+// restricted. Two reflectors do not take each other's replies for probes for long (circle.go).
+//
+// Limits. Without authentication, whoever can forge an address can send probes in a session's name; what
+// losses that declares is bounded (match.Sequence), and a single one does not move a session. With it,
+// copies of recorded probes are dropped by a stateful reflector as long as the session is there. Which
+// mode a probe is in is told from the packet (codecs.decode): a session is not configured here.
 package reflector

@@ -36,7 +36,7 @@ func (f *fakeNetwork) Accept(_ packetio.Listener, t loop.Token) (packetio.Stream
 	return s, nil
 }
 
-func (f *fakeNetwork) Dial(netip.AddrPort, loop.Token) (packetio.Stream, error) {
+func (f *fakeNetwork) Dial(netip.AddrPort, packetio.Marking, loop.Token) (packetio.Stream, error) {
 	panic("a reflector does not dial")
 }
 
@@ -46,6 +46,10 @@ func (f *fakeNetwork) Canonical(addr netip.AddrPort) netip.AddrPort { return add
 type fakeConn struct {
 	incoming []packetio.Packet
 	replies  []string
+	sent     []packetio.Packet // the same, with all that belongs to them
+	notices  []packetio.Notice
+	ids      uint32
+	port     uint16
 }
 
 func (c *fakeConn) ReadBatch(packets []packetio.Packet) (int, error) {
@@ -55,16 +59,28 @@ func (c *fakeConn) ReadBatch(packets []packetio.Packet) (int, error) {
 }
 
 func (c *fakeConn) WriteBatch(packets []packetio.Packet) (int, error) {
-	for _, p := range packets {
+	for i := range packets {
+		p := packets[i]
 		c.replies = append(c.replies, string(p.Data))
+		p.Data = []byte(c.replies[len(c.replies)-1])
+		if p.Notify {
+			packets[i].ID, p.ID = c.ids, c.ids
+			c.ids++
+		}
+		c.sent = append(c.sent, p)
 	}
 	return len(packets), nil
 }
 
-func (c *fakeConn) ReadNotices([]packetio.Notice) (int, error) { return 0, nil }
-func (c *fakeConn) Overflow() uint64                           { return 0 }
-func (c *fakeConn) LocalAddr() netip.AddrPort                  { return netip.AddrPort{} }
-func (c *fakeConn) Close() error                               { return nil }
+func (c *fakeConn) ReadNotices(notices []packetio.Notice) (int, error) {
+	n := copy(notices, c.notices)
+	c.notices = c.notices[n:]
+	return n, nil
+}
+
+func (c *fakeConn) Overflow() uint64          { return 0 }
+func (c *fakeConn) LocalAddr() netip.AddrPort { return netip.AddrPortFrom(fakeLocal, c.port) }
+func (c *fakeConn) Close() error              { return nil }
 
 type fakeListener struct{}
 
@@ -122,14 +138,23 @@ func (s *fakeStream) Reset()                 { s.closed++ }
 // t2 is when everything arrives on fake sockets.
 const t2 = clock.Wall(1_768_219_134_587_069_267)
 
-var fakeRemote = netip.MustParseAddrPort("192.0.2.1:1234")
+var (
+	fakeRemote = netip.MustParseAddrPort("192.0.2.1:1234")
+	fakeLocal  = netip.MustParseAddr("198.51.100.1")
+)
 
 // newFake makes a Reflector on fake sockets.
 func newFake(t *testing.T) (*Reflector, *fakeNetwork, *selfstats.Block) {
 	t.Helper()
-	network, counters := new(fakeNetwork), new(selfstats.Block)
+	return newFakeWith(t, Stamp{})
+}
+
+// newFakeWith is newFake with something to say about STAMP.
+func newFakeWith(t testing.TB, options Stamp) (*Reflector, *fakeNetwork, *selfstats.Block) {
+	t.Helper()
+	network, counters := &fakeNetwork{conn: fakeConn{port: 8000}}, new(selfstats.Block)
 	c := testConfig(loopback)
-	c.MaxSessions, c.Counters = 4, counters
+	c.MaxSessions, c.Counters, c.Stamp = 4, counters, options
 	var err error
 	if c.Ring, err = ring.New(1 << 12); err != nil {
 		t.Fatal(err)

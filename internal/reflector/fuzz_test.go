@@ -5,12 +5,15 @@ import (
 	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 // seeds are datagrams of which most are almost right.
@@ -22,51 +25,155 @@ var seeds = []string{
 	"1|x|1768219134587069267|[|", "1|a|b|1768219134587069267|[]|",
 }
 
-// FuzzDatagram: whatever comes, it is counted exactly once, and no reply is longer than its request,
-// but for the difference of the names where there is no padding left.
+// refusals are where a datagram ends that is no probe, or not to be answered; one counter each.
+var refusals = []selfstats.Counter{
+	selfstats.ProbesMalformed, selfstats.ProbesOversized, selfstats.ProbesLooped, selfstats.SessionsRefused,
+	selfstats.ProbesNotAllowed, selfstats.ProbesRateLimited, selfstats.ProbesUnauthenticated,
+	selfstats.ProbesForged, selfstats.ProbesBadEstimate,
+}
+
+// Options of a fuzzed reflector and of the datagrams that it gets.
+const (
+	fuzzKeys = 1 << iota
+	fuzzRequireAuth
+	fuzzStateless
+	fuzzAllow
+	fuzzLimit
+	fuzzPTP
+	fuzzCut
+	fuzzSign  // with the first key
+	fuzzTamed // STAMP with a multiplier and a time that pass
+	fuzzAddresses
+)
+
+func fuzzedStamp(options uint16) (s Stamp) {
+	if options&(fuzzKeys|fuzzSign) != 0 {
+		s.Keys = [][]byte{[]byte("another key"), []byte(testKey)}
+		s.RequireAuth = options&fuzzRequireAuth != 0
+	}
+	s.Stateless = options&fuzzStateless != 0
+	if options&fuzzAllow != 0 {
+		s.Allow = []netip.Prefix{netip.MustParsePrefix("192.0.2.0/31")}
+	}
+	if options&fuzzLimit != 0 {
+		s.RateLimit = 5
+	}
+	if options&fuzzPTP != 0 {
+		s.Format, s.UTCOffset = stamp.PTP, 37*time.Second
+	}
+	return s
+}
+
+// FuzzDatagram: the whole packet handler. Every datagram ends in exactly one counter; whatever it is,
+// there are no more sessions than there may be, and no reply longer than its request but for those that
+// are allowed; and no reply is answered.
 func FuzzDatagram(f *testing.F) {
 	for _, s := range seeds {
-		f.Add([]byte(s), []byte("3|other|1768219134587069267|[]|0000"), false)
+		f.Add([]byte(s), []byte("3|other|1768219134587069267|[]|0000"), uint16(0))
 	}
-	f.Fuzz(func(t *testing.T, first, second []byte, cut bool) {
-		r, network, counters := newFake(t)
-		for i, data := range [][]byte{first, second, first} {
-			network.conn.replies = nil
-			network.conn.incoming = []packetio.Packet{{
-				Data: data, Remote: fakeRemote, Local: netip.Addr{}, At: t2, Stamp: measurement.SourceKernel, Cut: cut && i == 0,
-			}}
-			r.Ready(loop.Ready{Token: token(udpSocket, 0, 0), Read: true}, readBatch)
-			checkReplies(t, data, network.conn.replies)
-			accounted := counters.Get(selfstats.ProbesReceived) + counters.Get(selfstats.ProbesMalformed) +
-				counters.Get(selfstats.ProbesOversized) + counters.Get(selfstats.SessionsRefused)
-			if accounted != uint64(i+1) {
-				t.Errorf("%d of %d datagrams accounted for", accounted, i+1)
+	all := allTLVs(f)
+	for _, options := range []uint16{0, fuzzKeys, fuzzSign | fuzzRequireAuth, fuzzStateless, fuzzAllow | fuzzLimit, fuzzPTP | fuzzAddresses} {
+		f.Add(stampPacket(f, stampProbe{seq: 1, ssid: 7, tlvs: all}), stampPacket(f, stampProbe{seq: 2}), options)
+		f.Add(stampPacket(f, stampProbe{seq: 1, ssid: 7, key: testKey, tlvs: all}), []byte("9|x|1768219134587069267||<stamp?>"), options)
+		f.Add(stampPacket(f, stampProbe{})[:14], stampPacket(f, stampProbe{seq: 9})[:41], options)
+	}
+	f.Fuzz(func(t *testing.T, first, second []byte, options uint16) {
+		r, network, counters := newFakeWith(t, fuzzedStamp(options))
+		sent, replies := uint64(0), []packetio.Packet(nil)
+		give := func(p packetio.Packet) []packetio.Packet {
+			network.conn.sent, network.conn.replies = nil, nil
+			network.conn.incoming = []packetio.Packet{p}
+			r.Ready(loop.Ready{Token: token(udpSocket, 0, 0), Read: true, Notice: true}, readBatch)
+			sent++
+			return network.conn.sent
+		}
+		for i, data := range [][]byte{first, second, first, second, first, second} {
+			p := packetio.Packet{
+				Data: fuzzed(t, data, uint32(i), options), Remote: fakeRemote, Local: fakeLocal, At: clock.WallNow(),
+				Stamp: measurement.SourceKernel, Cut: options&fuzzCut != 0 && i == 0, TTL: uint8(i), TOS: uint8(options),
 			}
-			if counters.Get(selfstats.ProbesReceived) != counters.Get(selfstats.ProbesReflected) {
-				t.Error("a probe was received and not reflected")
+			if options&fuzzAddresses != 0 {
+				p.Remote = netip.AddrPortFrom(p.Remote.Addr(), uint16(1000+i))
 			}
+			got := give(p)
+			checkReplies(t, &p, options, got)
+			for _, reply := range got {
+				network.conn.notices = append(network.conn.notices, packetio.Notice{Transmitted: clock.WallNow(), ID: reply.ID})
+			}
+			replies = append(replies, got...)
+			if open := r.sessions.open(); open > 4 || len(r.sessions.flows)+len(r.sessions.udp) != open {
+				t.Fatalf("%d sessions, of which %d of STAMP and %d of text are known", open, len(r.sessions.flows), len(r.sessions.udp))
+			}
+		}
+		for i, reply := range replies {
+			reply.Remote, reply.At = netip.AddrPortFrom(fakeRemote.Addr(), uint16(2000+i)), clock.WallNow()
+			again := give(reply)
+			if _, err := textproto.Decode(reply.Data); err != nil && len(again) > 0 {
+				t.Errorf("reply %q to our own reply %q", again[0].Data, reply.Data)
+			}
+		}
+		accounted := counters.Get(selfstats.ProbesReceived)
+		for _, c := range refusals {
+			accounted += counters.Get(c)
+		}
+		if accounted != sent {
+			t.Errorf("%d of %d datagrams accounted for", accounted, sent)
+		}
+		if counters.Get(selfstats.ProbesReceived) < counters.Get(selfstats.ProbesReflected) {
+			t.Error("more probes reflected than received")
 		}
 	})
 }
 
-func checkReplies(t *testing.T, request []byte, replies []string) {
+// fuzzed makes a datagram of the fuzzer's octets, with what it would not find by itself.
+func fuzzed(t *testing.T, data []byte, seq uint32, options uint16) []byte {
+	data = bytes.Clone(data)
+	if options&(fuzzSign|fuzzTamed) == 0 {
+		return data
+	}
+	mode, key := stamp.Unauthenticated, []byte(nil)
+	if options&fuzzSign != 0 {
+		mode, key = stamp.Authenticated, []byte(testKey)
+		clear(data[min(len(data), 4):min(len(data), 16)])
+	}
+	codec, err := stamp.NewCodec(mode, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := int64(clock.WallNow()) + int64(seq)*int64(time.Millisecond)
+	_ = codec.StampSender(data, seq, stamp.NTP.Timestamp(at, 0), 1) // too short: it stays as it is
+	return data
+}
+
+func checkReplies(t *testing.T, p *packetio.Packet, options uint16, replies []packetio.Packet) {
 	t.Helper()
 	if len(replies) == 0 {
 		return
 	}
+	request, reply := p.Data, replies[0].Data
+	if len(replies) > 1 || replies[0].Remote != p.Remote || replies[0].Local != p.Local {
+		t.Fatalf("replies %+v to %+v", replies, p)
+	}
 	m, err := textproto.Decode(request)
-	if err != nil || len(replies) > 1 {
-		t.Fatalf("replies %q to %q (%v)", replies, request, err)
+	if err != nil {
+		short := options&fuzzAllow != 0 && len(request) < shortReply && len(reply) == stamp.BaseSize
+		if len(reply) != len(request) && !short || replies[0].TTL != replyTTL {
+			t.Errorf("reply of %d octets, TTL %d, to %d octets", len(reply), replies[0].TTL, len(request))
+		}
+		return
 	}
 	longest := len(request)
-	if len(m.Padding) < len(ourName)-len(m.Name) {
-		longest = len(request) - len(m.Padding) + len(ourName) - len(m.Name)
+	if padding := len(m.Padding); m.AsksStamp() || padding < len(ourName)-len(m.Name) {
+		if m.AsksStamp() {
+			padding -= len(textproto.StampAnswer)
+		}
+		longest = max(longest, len(request)-padding+len(ourName)-len(m.Name))
 	}
-	if len(replies[0]) > longest {
-		t.Errorf("reply %q of %d octets to %q, want %d at most", replies[0], len(replies[0]), request, longest)
+	if len(reply) > longest {
+		t.Errorf("reply %q of %d octets to %q, want %d at most", reply, len(reply), request, longest)
 	}
-	if want := string(textproto.AppendReply(nil, m, ourName, int64(t2))); replies[0] != want {
-		t.Errorf("reply %q, want %q", replies[0], want)
+	if want := string(textproto.AppendStampReply(nil, m, ourName, int64(p.At))); string(reply) != want {
+		t.Errorf("reply %q, want %q", reply, want)
 	}
 }
 

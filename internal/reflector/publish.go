@@ -8,6 +8,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 // arrival is a probe that was answered and is yet to be published. It points into the packet.
@@ -15,13 +16,16 @@ type arrival struct {
 	session   *session
 	transport measurement.Transport
 	remote    netip.AddrPort
-	message   textproto.Message
+	message   textproto.Message // of text
+	identity  stamp.SessionIdentity
+	t1        int64
 	at        clock.Wall // T2
 	stamp     measurement.TimestampSource
 	now       clock.Mono // when it was read
 	seq       uint64
-	fresh     bool   // not a duplicate, not after it was declared lost
-	lost      uint64 // probes that this one shows to be lost
+	fresh     bool         // not a duplicate, not after it was declared lost
+	lost      uint64       // probes that this one shows to be lost: of text
+	losses    []match.Lost // of STAMP, in losses of the Reflector
 }
 
 // receive counts a probe that is answered.
@@ -36,26 +40,34 @@ func (r *Reflector) receive(a *arrival) {
 func (r *Reflector) arrive(x *session, a *arrival) {
 	seq, verdict, reordered, lost := x.window.Arrive(uint64(a.message.Seq), clock.Wall(a.message.Timestamp), a.now)
 	x.heard(a.now, verdict == match.Fresh)
+	r.tally(verdict, reordered)
+	a.session, a.seq, a.fresh, a.lost = x, seq, verdict == match.Fresh, lost
+	r.arrived = append(r.arrived, *a)
+}
+
+// tally counts a probe by what it turned out to be.
+func (r *Reflector) tally(v match.Verdict, reordered bool) {
 	if reordered {
 		r.counters.Inc(selfstats.ProbesReordered)
 	}
-	switch verdict {
+	switch v {
 	case match.Duplicate:
 		r.counters.Inc(selfstats.ProbesDuplicate)
 	case match.Late:
 		r.counters.Inc(selfstats.ProbesLate)
 	}
-	a.session, a.seq, a.fresh, a.lost = x, seq, verdict == match.Fresh, lost
-	r.arrived = append(r.arrived, *a)
 }
 
-// publishArrived publishes what has been answered.
+// publishArrived publishes what has been answered, and forgets it.
 func (r *Reflector) publishArrived() {
 	stepped := r.step.Check() != 0 // the sender's loop counts and tells it
 	for i := range r.arrived {
 		a := &r.arrived[i]
-		r.announce(a.session, &a.message)
+		r.announce(a)
 		r.missed(a.session, a.lost, a.at)
+		for _, l := range a.losses {
+			r.missed(a.session, l.Count, l.Sent)
+		}
 		switch {
 		case !a.fresh:
 		case stepped: // T2 may be from before the step and T1 from after it, or the other way round
@@ -64,16 +76,22 @@ func (r *Reflector) publishArrived() {
 			r.publishOWD(a)
 		}
 	}
+	r.arrived, r.losses = r.arrived[:0], r.losses[:0]
 }
 
 // announce tells the exporter, before the first sample of a session, whose it is. Without room for
 // that on the ring it is tried again with the next probe. New names wait for old ends: so at any place
 // of the ring the exporter knows no more sessions than there may be.
-func (r *Reflector) announce(x *session, m *textproto.Message) {
+func (r *Reflector) announce(a *arrival) {
+	x := a.session
 	if x.announced || !r.tellEnded() {
 		return
 	}
-	r.identity = append(append(append(r.identity[:0], m.Name...), '|'), m.Tags...)
+	if x.flow == nil {
+		r.identity = append(append(append(r.identity[:0], a.message.Name...), '|'), a.message.Tags...)
+	} else if !r.spellFlow(a) {
+		return
+	}
 	x.announced = r.config.Ring.PushAll(measurement.NamePieces(len(r.identity)), func(i int) measurement.Sample {
 		return measurement.NamePiece(x.id, x.transport, r.identity, i)
 	})
@@ -98,14 +116,15 @@ func (r *Reflector) tellEnded() (all bool) {
 
 // publishOWD publishes the one-way delay of a probe, as it is: negative when the clocks disagree.
 func (r *Reflector) publishOWD(a *arrival) {
-	t1, t2 := a.message.Timestamp, int64(a.at)
+	t1, t2 := a.t1, int64(a.at)
 	r.config.Ring.Push(&measurement.Sample{
 		Session: a.session.id, Kind: measurement.KindMetric, Metric: a.session.transport.Metrics().OWD, Seq: a.seq,
 		Time: t2, Value: measurement.OWD(t1, t2), Sent: measurement.SourceUser, Received: a.stamp, T1: t1, T2: t2,
 	})
 }
 
-// missed publishes n probes of a session as lost on their way to us, noticed at the time at.
+// missed publishes n probes of a session as lost on their way to us: noticed at the time at, if they are
+// text, else sent then.
 func (r *Reflector) missed(x *session, n uint64, at clock.Wall) {
 	if n == 0 {
 		return

@@ -6,11 +6,13 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/match"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 const (
@@ -30,11 +32,23 @@ type Config struct {
 	MaxSize     int                                        // longest probe, in octets
 	MaxSessions int
 	Timeout     time.Duration // a probe that is missing for this long is lost
-	Ring        *ring.SPSC    // the Reflector is its producer
+	Stamp       Stamp
+	Ring        *ring.SPSC // the Reflector is its producer
 	Counters    *selfstats.Block
 	// Lent: the listening sockets were there before, so connections may wait that nobody served. They
 	// are refused: an answer to what they sent would be far too late.
 	Lent bool
+}
+
+// Stamp is what a Reflector does about STAMP (RFC 8762), and about who may have answers at all.
+type Stamp struct {
+	Stateless   bool           // replies carry the probe's number instead of one of their own
+	Format      stamp.Format   // of T2 and T3
+	UTCOffset   time.Duration  // how much PTP timestamps are ahead of UTC
+	Keys        [][]byte       // any of which authenticates a probe
+	RequireAuth bool           // answer nothing else
+	Allow       []netip.Prefix // sources that are answered; empty = all
+	RateLimit   int            // probes per second and source address; 0 = no limit
 }
 
 // Reflector is a loop.Handler.
@@ -56,7 +70,13 @@ type Reflector struct {
 	starved   bool    // of descriptors, since the last cleaning
 	spare     spare
 	sessions  table
+	codecs    codecs
+	estimate  estimate
+	limiter   *limiter // nil: none
+	answers   answers
 	packets   []packetio.Packet
+	notices   [readBatch]packetio.Notice
+	losses    []match.Lost            // of arrived
 	arrived   []arrival               // of the packets that are answered, until they are published
 	identity  []byte                  // that is being announced
 	ended     []measurement.SessionID // that the exporter has not been told of
@@ -69,7 +89,12 @@ func New(network loop.Network, c Config) (r *Reflector, missing packetio.Missing
 	r = &Reflector{
 		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
 		sessions: newTable(c.MaxSessions), packets: make([]packetio.Packet, readBatch),
-		arrived: make([]arrival, 0, readBatch), identity: make([]byte, 0, textproto.MaxName+1+textproto.MaxTags),
+		arrived: make([]arrival, 0, readBatch), identity: make([]byte, 0, longestSpelling),
+		estimate: newEstimate(&c.Stamp), limiter: newLimiter(c.Stamp.RateLimit),
+		losses: make([]match.Lost, 0, 2*match.MostLosses),
+	}
+	if r.codecs, err = newCodecs(&c.Stamp); err != nil {
+		return nil, nil, err
 	}
 	r.spare.keep()
 	for _, local := range c.UDP {
@@ -116,6 +141,9 @@ func (r *Reflector) Ready(ready loop.Ready, limit int) {
 	index, serial := int(ready.Token>>32)&(1<<28-1), uint32(ready.Token)
 	switch ready.Token >> 60 {
 	case udpSocket:
+		if ready.Notice {
+			r.readNotices(r.sockets[index])
+		}
 		r.readyUDP(r.sockets[index], limit)
 	case listenSocket:
 		r.accept(r.listeners[index])
@@ -138,11 +166,14 @@ func (r *Reflector) Due(now clock.Mono) clock.Mono {
 // clean settles gaps and forgets what is idle.
 func (r *Reflector) clean(now clock.Mono) {
 	r.tellEnded()
+	r.estimate.refresh(now)
 	crowded := r.crowded()
 	r.sessions.visit(func(x *session) {
 		switch {
-		case now.Sub(x.last) > x.patience(crowded):
+		case now.Sub(x.last) > x.patience(crowded), x.left && now.Sub(x.last) > r.config.Timeout+time.Minute:
 			r.end(x)
+		case x.flow != nil:
+			r.settleFlow(x, now)
 		case x.window.Pending():
 			r.missed(x, x.window.Settle(now, r.config.Timeout), clock.WallNow())
 		}

@@ -24,8 +24,8 @@ const (
 	idleUnknown     = longestInterval + idleSession
 )
 
-// session is one flow of probes towards us: over UDP of one address and port, over TCP of one
-// connection, as long as its name and tags stay the same.
+// session is one flow of probes towards us: of text over UDP of one address and port, over TCP of one
+// connection, as long as its name and tags stay the same; of STAMP as flowKey tells.
 type session struct {
 	id        measurement.SessionID
 	transport measurement.Transport
@@ -36,8 +36,11 @@ type session struct {
 	renamed   clock.Mono    // when name or tags of the address changed last; 0 = never
 	last      clock.Mono    // when the last probe arrived
 	gap       time.Duration // the longest between two probes; 0 = there was one probe only
-	circle    circle        // UDP only
-	window    match.Window
+	asked     bool          // the last probe asked for STAMP
+	left      bool          // it got that, and goes on in a session of its own
+	flow      *flow         // STAMP only
+	circle    circle        // text over UDP only
+	window    match.Window  // not STAMP
 }
 
 // find finds the session of a probe; known is the one that its address or connection had so far. It
@@ -63,13 +66,10 @@ func (r *Reflector) find(known *session, a *arrival) (x *session, own bool) {
 // open opens the session of a probe in place of the former one of its address or connection, which may
 // be nil. It returns nil, and counts that, if there are too many.
 func (r *Reflector) open(former *session, a *arrival, identity uint64) *session {
-	opened := session{
-		id: r.sessions.nextID, transport: a.transport, remote: a.remote, identity: identity, open: true, last: a.now,
-	}
+	opened := session{transport: a.transport, remote: a.remote, identity: identity, open: true, last: a.now}
 	if former != nil {
 		opened.renamed, opened.circle = a.now, former.circle
 		r.publishArrived() // what this batch has of the former session, before its memory is used again
-		r.arrived = r.arrived[:0]
 		r.end(former)
 	}
 	x := r.sessions.take()
@@ -77,9 +77,9 @@ func (r *Reflector) open(former *session, a *arrival, identity uint64) *session 
 		r.refuse()
 		return nil
 	}
+	opened.id = r.sessions.newID()
 	*x = opened
 	x.window.Reset(textproto.Numbers)
-	r.sessions.nextID = max(r.sessions.nextID+1, measurement.ReflectedIDs)
 	if a.transport == measurement.UDP {
 		r.sessions.udp[a.remote] = x
 	}
@@ -104,6 +104,11 @@ func (r *Reflector) end(x *session) {
 	if x.announced {
 		r.ended = append(r.ended, x.id)
 		r.tellEnded()
+	}
+	if x.flow != nil {
+		delete(r.sessions.flows, x.flow.key)
+		r.sessions.flowMemory.give(x.flow)
+		x.flow = nil
 	}
 	x.open = false
 	r.sessions.give(x)

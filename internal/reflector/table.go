@@ -21,20 +21,29 @@ const (
 // table is all sessions. Its memory grows with new sessions, up to the limit, and is kept for those
 // that come later; no probe of a known session makes it grow.
 type table struct {
+	pool[session]
+	flowMemory pool[flow]
+	udp        map[netip.AddrPort]*session // text
+	flows      map[flowKey]*session        // STAMP
+	seed       maphash.Seed
+	nextID     measurement.SessionID
+	serial     uint64 // of the flow opened last
+	next       int    // the chunk to be visited next
+	full       bool   // said so, and there has not been much room since
+}
+
+// pool is memory for values of a kind.
+type pool[T any] struct {
 	limit  int
-	chunks [][]session
-	size   int // sessions in chunks
-	next   int // the chunk to be visited next
-	free   []*session
-	udp    map[netip.AddrPort]*session
-	seed   maphash.Seed
-	nextID measurement.SessionID
-	full   bool // said so, and there has not been much room since
+	chunks [][]T
+	size   int // values in chunks
+	free   []*T
 }
 
 func newTable(limit int) table {
 	return table{
-		limit: limit, udp: make(map[netip.AddrPort]*session),
+		pool: pool[session]{limit: limit}, flowMemory: pool[flow]{limit: limit},
+		udp: make(map[netip.AddrPort]*session), flows: make(map[flowKey]*session),
 		seed: maphash.MakeSeed(), nextID: measurement.ReflectedIDs,
 	}
 }
@@ -44,11 +53,18 @@ func (t *table) hash(m *textproto.Message) uint64 {
 	return maphash.Bytes(t.seed, m.Name) ^ 31*maphash.Bytes(t.seed, m.Tags)
 }
 
-// open is how many sessions are in use.
-func (t *table) open() int { return t.size - len(t.free) }
+// newID gives an ID that was not given before.
+func (t *table) newID() measurement.SessionID {
+	id := t.nextID
+	t.nextID = max(id+1, measurement.ReflectedIDs)
+	return id
+}
 
-// take gives memory for a session; nil when there are too many.
-func (t *table) take() *session {
+// open is how many are in use.
+func (t *pool[T]) open() int { return t.size - len(t.free) }
+
+// take gives memory, used before maybe; nil when there are too many.
+func (t *pool[T]) take() *T {
 	if len(t.free) == 0 {
 		t.grow()
 	}
@@ -61,21 +77,24 @@ func (t *table) take() *session {
 	return x
 }
 
-func (t *table) grow() {
-	sessions := make([]session, min(chunk, t.limit-t.size))
-	if len(sessions) == 0 {
+func (t *pool[T]) grow() {
+	values := make([]T, min(chunk, t.limit-t.size))
+	if len(values) == 0 {
 		return
 	}
-	t.chunks = append(t.chunks, sessions)
-	t.size += len(sessions)
-	for i := range sessions {
-		t.free = append(t.free, &sessions[len(sessions)-1-i]) // so that they are taken in order
+	t.chunks = append(t.chunks, values)
+	t.size += len(values)
+	for i := range values {
+		t.free = append(t.free, &values[len(values)-1-i]) // so that they are taken in order
 	}
 }
 
+// give takes memory back.
+func (t *pool[T]) give(x *T) { t.free = append(t.free, x) }
+
 // give takes a session's memory back.
 func (t *table) give(x *session) {
-	t.free = append(t.free, x)
+	t.pool.give(x)
 	if t.limit-t.open() > t.limit/roomy {
 		t.full = false
 	}

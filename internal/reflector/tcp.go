@@ -60,7 +60,11 @@ func (r *Reflector) accept(l packetio.Listener) {
 			return
 		}
 		r.counters.Inc(selfstats.ConnectionsAccepted)
-		if r.connected >= r.config.MaxSessions {
+		allowed := r.allows(stream.Remote().Addr())
+		if !allowed {
+			r.counters.Inc(selfstats.ProbesNotAllowed)
+		}
+		if !allowed || r.connected >= r.config.MaxSessions {
 			r.counters.Inc(selfstats.ConnectionsRefused)
 			stream.Reset()
 			continue
@@ -153,7 +157,6 @@ func (r *Reflector) read(p *peer) (more bool) {
 		return false
 	}
 	p.scanner.Fed(n)
-	r.arrived = r.arrived[:0]
 	ok := r.scan(p, at, stamp)
 	ok = r.flush(p) && ok // what was good before a bad probe is answered all the same
 	r.publishArrived()
@@ -179,7 +182,11 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 			r.counters.Inc(selfstats.ProbesMalformed)
 			continue
 		}
-		a := arrival{transport: measurement.TCP, remote: p.stream.Remote(), message: m, at: at, stamp: stamp, now: now}
+		if r.config.Stamp.RequireAuth {
+			r.counters.Inc(selfstats.ProbesUnauthenticated)
+			return false
+		}
+		a := arrival{transport: measurement.TCP, remote: p.stream.Remote(), message: m, t1: m.Timestamp, at: at, stamp: stamp, now: now}
 		x, own := r.find(p.session, &a)
 		if x == nil {
 			return false

@@ -2,41 +2,48 @@ package reflector
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 const (
 	readBatch = 64
-	// oldest is the earliest T1 that is answered, in 2001: since then timestamps have 19 digits, so
-	// ours does not make the reply longer.
+	// oldest is the earliest T1 of text that is answered, in 2001: since then timestamps have 19 digits,
+	// so ours does not make the reply longer.
 	oldest = 1e18
+	// kindSticks is for how long an address that sent text, and did not ask for STAMP, sends text only.
+	kindSticks = 10 * time.Second
 )
 
 // socket is one UDP socket with the replies to what was read last.
 type socket struct {
 	conn     packetio.Conn
+	port     uint16
 	overflow uint64
 	replies  []packetio.Packet
-	buffers  [readBatch][]byte
+	pending  [readBatch]pendingReply // by index in replies
+	buffers  [readBatch][]byte       // by index in what was read
+	noted    noted
 }
 
 func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
-	options := packetio.Options{MaxSize: r.config.MaxSize, Batch: readBatch}
+	options := packetio.Options{MaxSize: r.config.MaxSize, Batch: readBatch, TransmitSome: true, Marks: true}
 	conn, missing, err := r.network.ListenUDP(local, options, token(udpSocket, len(r.sockets), 0))
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn, replies: make([]packetio.Packet, 0, readBatch)}
+	s := &socket{conn: conn, port: conn.LocalAddr().Port(), replies: make([]packetio.Packet, 0, readBatch)}
 	for i := range s.buffers {
-		s.buffers[i] = make([]byte, 0, r.config.MaxSize+textproto.MaxName)
+		s.buffers[i] = make([]byte, 0, max(r.config.MaxSize, stamp.BaseSize)+textproto.MaxName)
 	}
 	r.sockets = append(r.sockets, s)
-	r.ports = append(r.ports, conn.LocalAddr().Port())
+	r.ports = append(r.ports, s.port)
 	return missing, nil
 }
 
@@ -47,9 +54,9 @@ func (r *Reflector) readyUDP(s *socket, limit int) {
 		r.counters.Inc(selfstats.ReceiveFailed)
 	}
 	now := clock.MonoNow()
-	s.replies, r.arrived = s.replies[:0], r.arrived[:0]
-	for i := range n {
-		r.reflect(s, &r.packets[i], now)
+	s.replies = s.replies[:0]
+	for k := range n {
+		r.reflect(s, k, &r.packets[k], now)
 	}
 	r.answer(s)
 	r.publishArrived()
@@ -58,22 +65,51 @@ func (r *Reflector) readyUDP(s *socket, limit int) {
 	s.overflow = overflow
 }
 
-// reflect takes one datagram and, if it is a probe, stages the reply.
-func (r *Reflector) reflect(s *socket, p *packetio.Packet, now clock.Mono) {
+// reflect takes packet k of a batch and, if it is a probe, stages the reply. What parses strictly as text
+// is text, all else may be STAMP.
+func (r *Reflector) reflect(s *socket, k int, p *packetio.Packet, now clock.Mono) {
+	if !r.admits(p.Remote.Addr(), now) {
+		return
+	}
 	if p.Cut {
 		r.counters.Inc(selfstats.ProbesOversized)
 		return
 	}
 	m, err := textproto.Decode(p.Data)
-	if err != nil || m.Timestamp < oldest {
+	switch {
+	case err == nil && !r.isFlows(p):
+		r.reflectText(s, k, p, &m, now)
+	case r.isTexts(p, now):
 		r.counters.Inc(selfstats.ProbesMalformed)
+	default:
+		r.reflectStamp(s, k, p, now)
+	}
+}
+
+// isTexts reports whether a datagram that is no text comes from an address that sends nothing else. A
+// prober that asks for STAMP may go over to it.
+func (r *Reflector) isTexts(p *packetio.Packet, now clock.Mono) bool {
+	x := r.sessions.udp[p.Remote]
+	return x != nil && !x.asked && now.Sub(x.last) <= max(kindSticks, idleIntervals*x.gap)
+}
+
+// reflectText takes a text message and stages the reply.
+func (r *Reflector) reflectText(s *socket, k int, p *packetio.Packet, m *textproto.Message, now clock.Mono) {
+	if m.Timestamp < oldest {
+		r.counters.Inc(selfstats.ProbesMalformed)
+		return
+	}
+	if r.config.Stamp.RequireAuth {
+		r.counters.Inc(selfstats.ProbesUnauthenticated)
 		return
 	}
 	if r.answersAt(p.Remote.Port()) {
 		r.counters.Inc(selfstats.ProbesLooped)
 		return
 	}
-	a := arrival{transport: measurement.UDP, remote: p.Remote, message: m, at: p.At, stamp: p.Stamp, now: now}
+	a := arrival{
+		transport: measurement.UDP, remote: p.Remote, message: *m, t1: m.Timestamp, at: p.At, stamp: p.Stamp, now: now,
+	}
 	x, own := r.find(r.sessions.udp[p.Remote], &a)
 	if x == nil {
 		return
@@ -82,24 +118,12 @@ func (r *Reflector) reflect(s *socket, p *packetio.Packet, now clock.Mono) {
 		r.counters.Inc(selfstats.ProbesLooped)
 		return
 	}
-	i := len(s.replies)
-	reply := textproto.AppendReply(s.buffers[i], m, r.config.Name, int64(p.At))
+	x.asked, x.left = m.AsksStamp(), false
+	reply := textproto.AppendStampReply(s.buffers[k], *m, r.config.Name, int64(p.At))
+	s.pending[len(s.replies)] = pendingReply{}
 	s.replies = append(s.replies, packetio.Packet{Data: reply, Remote: p.Remote, Local: p.Local})
 	r.receive(&a)
 	if own {
 		r.arrive(x, &a)
-	}
-}
-
-// answer sends the staged replies.
-func (r *Reflector) answer(s *socket) {
-	for rest := s.replies; len(rest) > 0; {
-		n, err := s.conn.WriteBatch(rest)
-		r.counters.Add(selfstats.ProbesReflected, uint64(n))
-		if err != nil {
-			r.counters.Inc(selfstats.ReflectFailed)
-			n++
-		}
-		rest = rest[n:]
 	}
 }

@@ -20,13 +20,15 @@ func TestReplyComesFromTheAddressThatWasProbed(t *testing.T) {
 			}
 			defer func() { _ = conn.Close() }()
 			to := netip.AddrPortFrom(netip.MustParseAddr(ip), r.udp.Port())
-			if _, err := conn.WriteToUDPAddrPort(probe(1).bytes(), to); err != nil {
-				t.Fatal(err)
-			}
-			_ = conn.SetReadDeadline(time.Now().Add(patience()))
-			_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
-			if err != nil || from != to {
-				r.Errorf("reply from %v, %v, want from %v", from, err, to)
+			for _, data := range [][]byte{append(probe(1).bytes(), "<stamp?>"...), stampPacket(t, stampProbe{})} {
+				if _, err := conn.WriteToUDPAddrPort(data, to); err != nil {
+					t.Fatal(err)
+				}
+				_ = conn.SetReadDeadline(time.Now().Add(patience()))
+				_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
+				if err != nil || from != to {
+					r.Errorf("reply from %v, %v, want from %v", from, err, to)
+				}
 			}
 		}
 	})

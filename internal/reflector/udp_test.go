@@ -45,7 +45,7 @@ func TestReplyIsTheRequestWithOurNameAndT2(t *testing.T) {
 				r.Errorf("%s: Decode(%q): %v", name, got, err)
 				continue
 			}
-			if want := textproto.AppendReply(nil, request, ourName, reply.Timestamp); !bytes.Equal(got, want) {
+			if want := textproto.AppendStampReply(nil, request, ourName, reply.Timestamp); !bytes.Equal(got, want) {
 				r.Errorf("%s: reply to %q = %q, want %q", name, sent, got, want)
 			}
 			if reply.Timestamp < before || reply.Timestamp > after {
@@ -110,20 +110,21 @@ func TestWhatIsNoProbeIsDroppedAndCounted(t *testing.T) {
 		"tags are no list":           request{name: "prober", t1: now, tags: "isp:local"}.bytes(),
 		"tags are not closed":        request{name: "prober", t1: now, tags: "['isp:local'"}.bytes(),
 		"tags of something else":     request{name: "prober", t1: now, tags: "[__import__('os')]"}.bytes(),
-		"a STAMP packet":             append(make([]byte, 43), 1),
+		"a STAMP packet":             append([]byte{13: 1}, make([]byte, 30)...),
 		"a datagram full of zeros":   bytes.Repeat([]byte{'0'}, 1470),
 		"a datagram full of bars":    bytes.Repeat([]byte{'|'}, 1470),
 		"a reply's reply, cut short": []byte("1|pro"),
 	}
 	each(t, func(r *rig) {
 		c := r.client()
+		c.answered() // so it is text that is sent from here
 		for _, data := range malformed {
 			c.send(data)
 		}
 		r.counted(selfstats.ProbesMalformed, uint64(len(malformed)))
-		c.answered() // and this is the first reply
-		r.counted(selfstats.ProbesReflected, 1)
-		r.counts(selfstats.ProbesReflected, 1)
+		c.answered() // and this is the next reply
+		r.counted(selfstats.ProbesReflected, 2)
+		r.counts(selfstats.ProbesReflected, 2)
 		r.counts(selfstats.ProbesMalformed, uint64(len(malformed)))
 		r.counts(selfstats.SessionsOpened, 1)
 	})

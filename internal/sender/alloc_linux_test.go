@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
@@ -53,6 +54,60 @@ func TestProbesDoNotAllocate(t *testing.T) {
 				t.Errorf("%d probes published %d samples of %v, want one each", probes, published, tt.want)
 			}
 		})
+	}
+}
+
+// Nor must what STAMP adds: TLVs, HMACs, one-way delays, and losses by direction.
+func TestStampProbesDoNotAllocate(t *testing.T) {
+	tests := map[string]func(s *measurement.Session){
+		"base packet":   func(s *measurement.Session) { s.Size = 0 },
+		"padded":        func(s *measurement.Session) { s.Size = 1400 },
+		"authenticated": func(s *measurement.Session) { s.AuthKey = []byte("secret") },
+	}
+	for name, change := range tests {
+		t.Run(name, func(t *testing.T) {
+			h := newByHand(t)
+			s := sessionTo(1, measurement.UDP, h.echo.address(measurement.UDP))
+			s.Protocol, s.OWD = measurement.STAMP, measurement.OWDAlways
+			change(&s)
+			h.authenticate(s.AuthKey)
+			h.probesOf(s)
+			published := 0
+			allocs := testing.AllocsPerRun(5, func() {
+				for range many {
+					h.probe()
+					published += h.published(measurement.UDPOWDBackward)
+				}
+			})
+			if allocs != 0 || published != 6*many {
+				t.Errorf("%d probes allocate %v times with %d samples, want 0 with %d", many, allocs, published, 6*many)
+			}
+		})
+	}
+}
+
+func TestStampLossesDoNotAllocate(t *testing.T) {
+	l := newLossy(t, func(*measurement.Session, *stampPeer) {})
+	w, now, told := l.session.stamp, clock.MonoNow(), 0
+	w.counting = counting{state: counts}
+	number := uint32(0)
+	allocs := testing.AllocsPerRun(5, func() {
+		for range many {
+			for i := range 4 {
+				seq, _ := w.table.Next()
+				w.table.Add(now, clock.Wall(now), 0)
+				if i == 0 {
+					w.directions.Answered(seq, number)
+					number++
+				}
+			}
+			now = now.Add(time.Hour)
+			l.clean(now)
+			told += l.published(measurement.UDPLossForward)
+		}
+	})
+	if allocs != 0 || told < many {
+		t.Errorf("%d losses allocate %v times with %d told, want 0", many, allocs, told)
 	}
 }
 

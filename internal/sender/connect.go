@@ -14,16 +14,16 @@ import (
 
 // sendConnect starts the fresh connection that is this slot's probe.
 func (s *Sender) sendConnect(x *session, slot clock.Mono) {
-	seq, _ := x.table.Next()
+	seq, _ := x.text.table.Next()
 	wall, mono := clock.Now()
-	stream, err := s.network.Dial(x.Remote, token(connectSocket, x.index, uint32(seq)))
+	stream, err := s.network.Dial(x.Remote, marking(&x.Session), token(connectSocket, x.index, uint32(seq)))
 	if err != nil && !errors.Is(err, syscall.ECONNREFUSED) {
 		s.refuse(x, err)
 		return
 	}
 	s.sent(x, slot, mono, wall)
 	if err != nil { // refused while we were still in the call
-		s.bounced(x, uint64(uint32(seq)), true, int64(syscall.ECONNREFUSED))
+		s.bounced(x, &x.text, uint64(uint32(seq)), true, int64(syscall.ECONNREFUSED))
 		return
 	}
 	x.dials[seq%uint64(len(x.dials))] = stream
@@ -31,8 +31,8 @@ func (s *Sender) sendConnect(x *session, slot clock.Mono) {
 
 // readyConnect takes the outcome of the handshake of probe serial.
 func (s *Sender) readyConnect(x *session, serial uint32) {
-	next, _ := x.table.Next()
-	p, ok := x.table.Lookup(next - uint64(uint32(next)-serial))
+	next, _ := x.text.table.Next()
+	p, ok := x.text.table.Lookup(next - uint64(uint32(next)-serial))
 	if !ok || x.dials[p.Seq%uint64(len(x.dials))] == nil {
 		return
 	}
@@ -42,13 +42,13 @@ func (s *Sender) readyConnect(x *session, serial uint32) {
 	case errors.Is(err, packetio.ErrWouldBlock):
 		return
 	case err != nil:
-		s.bounced(x, uint64(serial), true, errnoOf(err))
+		s.bounced(x, &x.text, uint64(serial), true, errnoOf(err))
 		return
 	}
 	s.hangUp(x, p.Seq)
 	elapsed, source := s.handshakeTime(handshake, now.Sub(p.Sent))
-	if _, v, _ := x.table.Match(&match.Reply{Number: uint64(serial), Read: p.Sent.Add(elapsed)}); v == match.Overdue {
-		s.overdue(x, &p, now)
+	if _, v, _ := x.text.table.Match(&match.Reply{Number: uint64(serial), Read: p.Sent.Add(elapsed)}); v == match.Overdue {
+		s.overdue(x, &x.text, &p, now)
 		return
 	}
 	s.counters.Inc(selfstats.ProbesAnswered)

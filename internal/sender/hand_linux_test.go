@@ -12,6 +12,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 // byHand is a Sender without a running loop and the target that it probes, both on real sockets. The
@@ -57,12 +58,31 @@ func newEpoll(t testing.TB) loop.Poller {
 // the numbers wrap within a millisecond, and losing the processor for as long would confuse them.
 func (h *byHand) probes(t measurement.Transport, to netip.AddrPort, size int) {
 	s := sessionTo(1, t, to)
-	s.Tags, s.Size, s.Interval, s.Timeout = nil, size, 10*time.Minute, time.Hour
+	s.Size = size
+	h.probesOf(s)
+}
+
+// probesOf has a session's target probed likewise.
+func (h *byHand) probesOf(s measurement.Session) {
+	s.Tags, s.Interval, s.Timeout = nil, 10*time.Minute, time.Hour
 	h.add(s, 0)
+	t := s.Transport
 	for x := h.sessions[0]; t == measurement.TCP && !x.tcp.up; {
 		h.step()
 	}
 	h.cleaning = clock.Never // probe does it, by the real time
+}
+
+// authenticate gives the target a key; none = it does without.
+func (h *byHand) authenticate(key []byte) {
+	if len(key) == 0 {
+		return
+	}
+	codec, err := stamp.NewCodec(stamp.Authenticated, key)
+	if err != nil {
+		h.Fatal(err)
+	}
+	h.echo.codec = codec
 }
 
 // nextSlot does what is due in the next slot, without waiting for its time.
@@ -115,6 +135,9 @@ type echo struct {
 	stream   packetio.Stream // the connection accepted last
 	scanner  *textproto.Scanner
 	reply    []byte
+
+	codec      *stamp.Codec // for what is no text
+	reflection stamp.Reflection
 }
 
 const (
@@ -127,7 +150,10 @@ func newEcho(t testing.TB) *echo {
 	t.Helper()
 	e := &echo{
 		TB: t, poller: newEpoll(t), packets: make([]packetio.Packet, 1), scanner: textproto.NewScanner(1 << 16),
-		reply: make([]byte, 0, 1<<16),
+		reply: make([]byte, 0, 1<<16), codec: new(stamp.Codec), reflection: stamp.Reflection{
+			ErrorEstimate:  stamp.NewErrorEstimate(time.Microsecond, stamp.NTP),
+			ClassOfService: new(stamp.ClassOfService), DirectMeasurement: new(stamp.DirectMeasurement),
+		},
 	}
 	var err error
 	if e.conn, _, err = e.poller.ListenUDP(anyPort, packetio.Options{MaxSize: 1 << 16, Batch: 1}, echoUDP); err != nil {
@@ -172,14 +198,34 @@ func (e *echo) answerDatagram() {
 		e.Fatalf("ReadBatch = %d, %v", n, err)
 	}
 	p := &e.packets[0]
-	m, err := textproto.Decode(p.Data)
-	if err != nil {
-		e.Fatal(err)
+	if m, err := textproto.Decode(p.Data); err == nil {
+		p.Data = textproto.AppendReply(e.reply, m, "peer", int64(clock.WallNow()))
+	} else {
+		p.Data = e.reflect(p.Data)
 	}
-	p.Data = textproto.AppendReply(e.reply, m, "peer", int64(clock.WallNow()))
 	if n, err := e.conn.WriteBatch(e.packets); n != 1 {
 		e.Fatalf("WriteBatch = %d, %v", n, err)
 	}
+}
+
+// reflect makes a stateful reflector's reply.
+func (e *echo) reflect(data []byte) []byte {
+	request, err := e.codec.DecodeSender(data)
+	if err != nil {
+		e.Fatal(err)
+	}
+	e.reflection.T2 = stamp.NTP.Timestamp(int64(clock.WallNow()), 0)
+	e.reflection.DirectMeasurement.ReflectorRx++
+	reply := e.reply[:cap(e.reply)]
+	built, err := e.codec.Reflect(reply, &request, &e.reflection)
+	if err != nil {
+		e.Fatal(err)
+	}
+	e.reflection.Seq++
+	if err := e.codec.StampReflector(reply[:built.Size], stamp.NTP.Timestamp(int64(clock.WallNow()), 0)); err != nil {
+		e.Fatal(err)
+	}
+	return reply[:built.Size]
 }
 
 func (e *echo) accept() {

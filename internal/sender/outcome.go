@@ -11,29 +11,44 @@ import (
 
 // reply is what a reply says besides its number.
 type reply struct {
-	t2    int64      // when the reflector received the probe, by its clock
+	t2    int64      // when the reflector received the probe, by its clock; 0 = unknown
+	t3    int64      // when it replied, by its clock; 0 = unknown
 	t4    clock.Wall // when the reply arrived
 	stamp measurement.TimestampSource
 	read  clock.Mono // when we read it
 }
 
-// answered settles the probe that a reply with this number answers.
-func (s *Sender) answered(x *session, number uint64, r reply) {
-	p, verdict, reordered := x.table.Match(&match.Reply{
+// answered settles the probe of a session in text, or over TCP, that a reply with this number answers.
+func (s *Sender) answered(x *session, number uint64, r reply) match.Verdict {
+	p, verdict := s.settle(x, &x.text, number, r)
+	if verdict == match.Fresh && x.RTT {
+		s.publishRTT(x, s.measured(x, &x.text, &p, r), &p, r)
+	}
+	return verdict
+}
+
+// settle finds the probe of a flow that a reply with this number answers, and counts what the reply is.
+// A Fresh one is to be measured.
+func (s *Sender) settle(x *session, f *flow, number uint64, r reply) (match.Probe, match.Verdict) {
+	p, verdict, reordered := f.table.Match(&match.Reply{
 		Number: number, T2: clock.Wall(r.t2), T4: r.t4, Epoch: s.step.Epoch(), Read: r.read,
 	})
 	switch verdict {
 	case match.Unmatched:
 		s.counters.Inc(selfstats.RepliesUnmatched)
-		return
+		return p, verdict
 	case match.Duplicate:
 		s.counters.Inc(selfstats.RepliesDuplicate)
-		return
+		return p, verdict
+	case match.Unasked: // the target does not know how to be asked for none
+		s.counters.Inc(selfstats.RepliesUnmatched)
+		s.heard(x, f.count(p.Seq), r.read)
+		return p, verdict
 	case match.Ambiguous:
 		s.counters.Inc(selfstats.RepliesAmbiguous)
 		s.counters.Inc(selfstats.ProbesAnswered)
-		s.heard(x, p.Seq, r.read)
-		return
+		s.heard(x, f.count(p.Seq), r.read)
+		return p, verdict
 	}
 	if reordered {
 		s.counters.Inc(selfstats.RepliesReordered)
@@ -42,23 +57,21 @@ func (s *Sender) answered(x *session, number uint64, r reply) {
 	case match.Late:
 		s.counters.Inc(selfstats.RepliesLate)
 	case match.Overdue:
-		s.overdue(x, &p, r.read)
+		s.overdue(x, f, &p, r.read)
 	default:
 		s.counters.Inc(selfstats.ProbesAnswered)
-		s.heard(x, p.Seq, r.read)
-		if x.RTT {
-			s.publishRTT(x, &p, r)
-		}
+		s.heard(x, f.count(p.Seq), r.read)
 	}
+	return p, verdict
 }
 
 // overdue settles a probe whose answer came after the timeout, but before we had looked.
-func (s *Sender) overdue(x *session, p *match.Probe, now clock.Mono) {
-	s.lose(x, p, now)
+func (s *Sender) overdue(x *session, f *flow, p *match.Probe, now clock.Mono) {
+	s.lose(x, f, p, now)
 	s.counters.Inc(selfstats.RepliesLate)
 }
 
-// heard notes that the target answered probe seq.
+// heard notes that the target answered the session's probe seq.
 func (s *Sender) heard(x *session, seq uint64, now clock.Mono) {
 	x.lostRun = 0
 	x.answered = max(x.answered, seq+1)
@@ -76,26 +89,39 @@ func (x *session) steady(now clock.Mono) bool {
 
 // expire settles probes whose timeout is over.
 func (s *Sender) expire(x *session, now clock.Mono) {
+	if x.text.table != nil {
+		s.expireFlow(x, &x.text, now)
+	}
+	if x.stamp != nil {
+		s.expireFlow(x, &x.stamp.flow, now)
+		s.split(x)
+	}
+}
+
+func (s *Sender) expireFlow(x *session, f *flow, now clock.Mono) {
 	for {
-		p, ok := x.table.Expire(now)
+		p, ok := f.table.Expire(now)
 		if !ok {
 			return
 		}
-		s.lose(x, &p, now)
+		s.lose(x, f, &p, now)
 		if x.Transport == measurement.TCP && x.lostRun >= x.MaxLost {
 			s.disconnect(x, now, int64(syscall.ETIMEDOUT))
 		}
 	}
 }
 
-// lose settles a probe as lost.
-func (s *Sender) lose(x *session, p *match.Probe, now clock.Mono) {
+// lose settles a probe of a flow as lost.
+func (s *Sender) lose(x *session, f *flow, p *match.Probe, now clock.Mono) {
 	s.counters.Inc(selfstats.ProbesLost)
 	s.hangUp(x, p.Seq)
 	if x.RTT {
-		s.publishLoss(x, p)
+		s.publishLoss(x, f, p)
 	}
-	if p.Seq < x.answered {
+	if x.stamp != nil && f == &x.stamp.flow {
+		s.loseStamp(x, p)
+	}
+	if f.count(p.Seq) < x.answered {
 		return // of an outage that is over: later probes were answered
 	}
 	x.lostRun++
@@ -106,16 +132,18 @@ func (s *Sender) lose(x *session, p *match.Probe, now clock.Mono) {
 	}
 }
 
-// bounced settles a probe that the network or the peer sent back with an error.
-func (s *Sender) bounced(x *session, number uint64, known bool, errno int64) {
+// bounced settles a probe of a flow that the network or the peer sent back with an error.
+func (s *Sender) bounced(x *session, f *flow, number uint64, known bool, errno int64) {
 	now := clock.MonoNow()
 	s.counters.Inc(selfstats.Unreachable)
 	s.blocked(x, errno, now)
-	if !known {
-		return // its timeout will settle it
+	if known { // else its timeout will settle it
+		if p, ok := f.table.Unreachable(number, now); ok {
+			s.lose(x, f, &p, now)
+		}
 	}
-	if p, ok := x.table.Unreachable(number, now); ok {
-		s.lose(x, &p, now)
+	if x.stamp != nil && f == &x.stamp.flow {
+		x.stamp.lostRun = max(x.stamp.lostRun, x.MaxLost) // that is as good as losses
 	}
 }
 

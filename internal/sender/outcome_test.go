@@ -31,7 +31,7 @@ func TestFlappingTargetIsToldSeldom(t *testing.T) {
 			if i%2 == 0 {
 				s.heard(x, uint64(i), now)
 			} else {
-				s.lose(x, &match.Probe{Seq: uint64(i)}, now)
+				s.lose(x, &x.text, &match.Probe{Seq: uint64(i)}, now)
 			}
 		},
 	}
@@ -69,13 +69,13 @@ func TestLossesOfAnOutageThatIsOverDoNotMakeTheTargetSilent(t *testing.T) {
 	now := clock.Mono(time.Hour)
 	s.heard(x, 100, now)
 	for seq := range uint64(100) {
-		s.lose(x, &match.Probe{Seq: seq}, now.Add(calm))
+		s.lose(x, &x.text, &match.Probe{Seq: seq}, now.Add(calm))
 	}
 	if x.state != answering {
 		t.Errorf("state %v after losses before the last answer, want %v", x.state, answering)
 	}
 	for seq := uint64(101); seq < 104; seq++ {
-		s.lose(x, &match.Probe{Seq: seq}, now.Add(calm))
+		s.lose(x, &x.text, &match.Probe{Seq: seq}, now.Add(calm))
 	}
 	if x.state != silent {
 		t.Errorf("state %v after three losses in a row, want %v", x.state, silent)

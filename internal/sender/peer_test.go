@@ -12,7 +12,7 @@ import (
 
 // udpPeer is a target whose every reply the test decides on.
 type udpPeer struct {
-	*testing.T
+	testing.TB
 	conn *net.UDPConn
 }
 
@@ -22,7 +22,7 @@ type probe struct {
 	from netip.AddrPort
 }
 
-func newUDPPeer(t *testing.T, local netip.AddrPort) *udpPeer {
+func newUDPPeer(t testing.TB, local netip.AddrPort) *udpPeer {
 	t.Helper()
 	conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(local))
 	if err != nil {

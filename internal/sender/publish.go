@@ -7,14 +7,13 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
-// publishRTT publishes the round-trip time of an answered probe: between the kernel's timestamps where
-// there are any. Across a step of the wall clock those mean nothing, so then it is the monotonic time
-// between our own system calls.
-func (s *Sender) publishRTT(x *session, p *match.Probe, r reply) {
+// measured makes a sample of an answered probe, without metric and value. Its T1 is the kernel's
+// transmit timestamp where there is one.
+func (s *Sender) measured(x *session, f *flow, p *match.Probe, r reply) measurement.Sample {
 	sample := measurement.Sample{
-		Session: x.ID, Kind: measurement.KindMetric, Metric: x.Transport.Metrics().RTT, Seq: p.Seq,
+		Session: x.ID, Kind: measurement.KindMetric, Seq: f.count(p.Seq),
 		Time: int64(p.T1), Sent: measurement.SourceUser, Received: r.stamp,
-		T1: int64(p.T1), T2: r.t2, T4: int64(r.t4),
+		T1: int64(p.T1), T2: r.t2, T3: r.t3, T4: int64(r.t4),
 	}
 	if r.stamp == measurement.SourceUser {
 		s.counters.Inc(selfstats.RxTimestampsMissing)
@@ -25,12 +24,41 @@ func (s *Sender) publishRTT(x *session, p *match.Probe, r reply) {
 	case s.config.Transmit && x.Transport == measurement.UDP:
 		s.counters.Inc(selfstats.TxTimestampsMissing)
 	}
-	sample.Value = measurement.RTT(sample.T1, sample.T2, 0, sample.T4)
+	return sample
+}
+
+// publishRTT publishes the round-trip time of an answered probe, without the time inside the reflector
+// where that is known. Across a step of the wall clock our timestamps mean nothing, so then it is the
+// monotonic time between our own system calls that counts.
+func (s *Sender) publishRTT(x *session, sample measurement.Sample, p *match.Probe, r reply) {
+	sample.Metric = x.Transport.Metrics().RTT
+	sample.Value = measurement.RTT(sample.T1, sample.T2, sample.T3, sample.T4)
 	if p.Epoch != s.step.Epoch() {
-		sample.Value = int64(r.read.Sub(p.Sent))
+		sample.Value = measurement.RTT(int64(p.Sent), sample.T2, sample.T3, int64(r.read))
 		sample.Sent, sample.Received = measurement.SourceUser, measurement.SourceUser
 	}
 	s.config.Ring.Push(&sample)
+}
+
+// publishOWD publishes the one-way delays that a STAMP reply tells, negative or not. Across a step of
+// our wall clock there are none.
+func (s *Sender) publishOWD(sample measurement.Sample, p *match.Probe) {
+	delays := [...]struct {
+		metric   measurement.Metric
+		from, to int64
+	}{
+		{measurement.UDPOWDForward, sample.T1, sample.T2}, {measurement.UDPOWDBackward, sample.T3, sample.T4},
+	}
+	for _, d := range delays {
+		switch {
+		case d.from == 0 || d.to == 0:
+		case p.Epoch != s.step.Epoch():
+			s.counters.Inc(selfstats.SamplesAcrossStep)
+		default:
+			sample.Metric, sample.Value = d.metric, measurement.OWD(d.from, d.to)
+			s.config.Ring.Push(&sample)
+		}
+	}
 }
 
 // publishLatency publishes the time of one TCP handshake.
@@ -42,9 +70,9 @@ func (s *Sender) publishLatency(x *session, p *match.Probe, nanos int64, source 
 }
 
 // publishLoss publishes one lost probe at the time it was sent.
-func (s *Sender) publishLoss(x *session, p *match.Probe) {
+func (s *Sender) publishLoss(x *session, f *flow, p *match.Probe) {
 	s.config.Ring.Push(&measurement.Sample{
-		Session: x.ID, Kind: measurement.KindMetric, Metric: x.Transport.Metrics().Loss, Seq: p.Seq,
+		Session: x.ID, Kind: measurement.KindMetric, Metric: x.Transport.Metrics().Loss, Seq: f.count(p.Seq),
 		Time: int64(p.T1), Value: 1, Sent: measurement.SourceUser, T1: int64(p.T1),
 	})
 }

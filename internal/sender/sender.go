@@ -2,6 +2,7 @@ package sender
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net/netip"
 	"syscall"
 	"time"
@@ -45,6 +46,8 @@ type Sender struct {
 	packets  []packetio.Packet
 	notices  []packetio.Notice
 	step     *clock.StepDetector
+	host     hostClock
+	ssid     uint16     // the last one given to a session
 	cleaning clock.Mono // when housekeeping is due
 	halted   bool       // it was put off once
 	draining bool
@@ -56,6 +59,7 @@ func New(network loop.Network, c Config) (s *Sender, missing packetio.Missing, e
 	s = &Sender{
 		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
 		packets: make([]packetio.Packet, readBatch), notices: make([]packetio.Notice, noticeBatch),
+		host: newHostClock(clock.ReadError), ssid: uint16(rand.Uint32()),
 	}
 	for _, ip := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		var refused packetio.Missing
@@ -90,6 +94,7 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 	}
 	if now >= s.cleaning {
 		s.keepHouse(now)
+		s.watchClock(now)
 	}
 	return min(s.queue.Next(), s.cleaning)
 }
@@ -106,7 +111,7 @@ func (s *Sender) keepHouse(now clock.Mono) {
 
 // send sends a session's probe of the slot at the time at, or counts why not.
 func (s *Sender) send(x *session, at clock.Mono) {
-	if !x.table.Ready() {
+	if !x.speaking.table.Ready() {
 		s.counters.Inc(selfstats.SkippedUnanswered)
 		return
 	}
@@ -120,9 +125,14 @@ func (s *Sender) send(x *session, at clock.Mono) {
 	}
 }
 
-// sent records that a probe left in the slot at the time at.
+// sent records that a probe of text or TCP left in the slot at the time at.
 func (s *Sender) sent(x *session, at, mono clock.Mono, wall clock.Wall) {
-	x.table.Add(mono, wall, s.step.Epoch())
+	x.text.table.Add(mono, wall, s.step.Epoch())
+	s.tookSlot(x, at, mono)
+}
+
+// tookSlot counts the slot at the time at as sent.
+func (s *Sender) tookSlot(x *session, at, mono clock.Mono) {
 	s.counters.Inc(selfstats.SlotsSent)
 	s.counters.Late(mono.Sub(at))
 	if x.refused != 0 && mono.Sub(x.refusedAt) > calm {
@@ -201,7 +211,7 @@ func (s *Sender) Command(c loop.Command) {
 // Drained implements loop.Handler.
 func (s *Sender) Drained() bool {
 	for _, x := range s.sessions {
-		if x != nil && x.table.Outstanding() > 0 {
+		if x != nil && x.outstanding() > 0 {
 			return false
 		}
 	}

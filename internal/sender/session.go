@@ -18,9 +18,11 @@ import (
 // session is one session that we probe.
 type session struct {
 	measurement.Session
-	index    int // in Sender.sessions, and the schedule's ID
-	table    *match.Table
+	index    int                 // in Sender.sessions, and the schedule's ID
+	text     flow                // the probes of UDP in text and of TCP; without a table in a session of STAMP only
 	template *textproto.Template // UDP and TCP
+	stamp    *stamper            // the probes in STAMP; nil where there are none
+	speaking *flow               // the one of both that new probes belong to
 	lane     *lane               // UDP; nil while the system has no socket for us
 	tcp      connection          // TCP
 	dials    []packetio.Stream   // TCPConnect: connections under way, by seq modulo the length
@@ -66,6 +68,9 @@ func (s *Sender) add(d measurement.Session, since clock.Mono) {
 	d.Remote = s.network.Canonical(d.Remote)
 	x := newSession(s.freeIndex(), d)
 	s.sessions[x.index] = x
+	if x.stamp != nil {
+		s.begin(x.stamp)
+	}
 	s.open(x)
 	if since == 0 {
 		since = clock.MonoNow()
@@ -76,20 +81,44 @@ func (s *Sender) add(d measurement.Session, since clock.Mono) {
 // newSession makes a session without its sockets.
 func newSession(index int, d measurement.Session) *session {
 	x := &session{Session: d, index: index}
+	if d.Transport == measurement.UDP && d.Protocol != measurement.Text {
+		x.stamp = newStamper(&x.Session)
+		x.speaking = &x.stamp.flow
+	}
+	if d.Transport != measurement.UDP || d.Protocol != measurement.STAMP {
+		x.text.table, x.template = newTextTable(&d), newTemplate(&d)
+		x.speaking = &x.text
+	}
+	return x
+}
+
+// newTextTable makes the table of a session that is not in STAMP.
+func newTextTable(d *measurement.Session) *match.Table {
 	numbers := uint64(textproto.Numbers)
-	switch d.Transport {
-	case measurement.UDP:
-		x.template = textproto.NewTemplate(d.Source, textproto.AppendTags(nil, d.Tags), min(d.Size, packetio.MaxDatagram(d.Remote.Addr())))
-	case measurement.TCP:
-		x.template = textproto.NewTemplate(d.Source, textproto.AppendTags(nil, d.Tags), d.Size)
-	case measurement.TCPConnect:
+	if d.Transport == measurement.TCPConnect {
 		numbers = 1 << 32
 	}
-	x.table = match.NewTable(match.Config{
+	return match.NewTable(match.Config{
 		Numbers: numbers, Timeout: d.Timeout, Interval: d.Interval, Slack: 2 * housekeeping,
 		InOrder: d.Transport == measurement.TCP, Hold: d.RTT,
 	})
-	return x
+}
+
+// newTemplate makes the template of a session's messages; nil where it has none. In auto they ask for
+// STAMP.
+func newTemplate(d *measurement.Session) *textproto.Template {
+	tags := textproto.AppendTags(nil, d.Tags)
+	switch d.Transport {
+	case measurement.UDP:
+		size := min(d.Size, packetio.MaxDatagram(d.Remote.Addr()))
+		if d.Protocol == measurement.Auto {
+			return textproto.NewQueryTemplate(d.Source, tags, size)
+		}
+		return textproto.NewTemplate(d.Source, tags, size)
+	case measurement.TCP:
+		return textproto.NewTemplate(d.Source, tags, d.Size)
+	}
+	return nil
 }
 
 // open makes what a session of its transport needs. What the system refuses is tried again by clean.
@@ -101,7 +130,7 @@ func (s *Sender) open(x *session) {
 		x.tcp.scanner = textproto.NewScanner(s.config.MaxSize + replyGrowth)
 		s.dial(x, clock.MonoNow())
 	case measurement.TCPConnect:
-		x.dials = make([]packetio.Stream, x.table.Cap())
+		x.dials = make([]packetio.Stream, x.text.table.Cap())
 	}
 }
 
@@ -122,7 +151,7 @@ func (s *Sender) remove(id measurement.SessionID) {
 	}
 	x := s.sessions[i]
 	s.queue.Remove(i)
-	s.counters.Add(selfstats.ProbesAbandoned, uint64(x.table.Outstanding()))
+	s.counters.Add(selfstats.ProbesAbandoned, uint64(x.outstanding()))
 	s.sessions[i] = nil
 	if x.lane != nil {
 		delete(x.lane.sessions, x.Remote)

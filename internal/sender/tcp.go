@@ -35,11 +35,16 @@ type connection struct {
 	pending []byte // rest of a probe that had no room; aliases the template
 }
 
+// marking is what a session's connections send with.
+func marking(m *measurement.Session) packetio.Marking {
+	return packetio.Marking{TOS: m.DSCP << 2, TTL: m.TTL}
+}
+
 // dial starts connecting.
 func (s *Sender) dial(x *session, now clock.Mono) {
 	c := &x.tcp
 	c.serial++
-	stream, err := s.network.Dial(x.Remote, token(tcpSocket, x.index, c.serial))
+	stream, err := s.network.Dial(x.Remote, marking(&x.Session), token(tcpSocket, x.index, c.serial))
 	if err != nil {
 		s.disconnect(x, now, errnoOf(err))
 		return
@@ -70,7 +75,7 @@ func (s *Sender) sendTCP(x *session, slot clock.Mono) {
 		s.holdBack(x, mono)
 		return
 	}
-	_, number := x.table.Next()
+	_, number := x.text.table.Next()
 	message := x.template.Message(number, int64(wall))
 	if message == nil {
 		s.refuse(x, errClockUnset)
@@ -96,7 +101,7 @@ func (s *Sender) sendTCP(x *session, slot clock.Mono) {
 // it counts as one more of them: there may be room for fewer than MaxLost.
 func (s *Sender) holdBack(x *session, now clock.Mono) {
 	s.counters.Inc(selfstats.SkippedBacklog)
-	if x.table.Outstanding() > 0 {
+	if x.text.table.Outstanding() > 0 {
 		return
 	}
 	x.lostRun++
@@ -213,11 +218,11 @@ func (s *Sender) disconnect(x *session, now clock.Mono, errno int64) {
 		s.blocked(x, errno, now)
 	}
 	for {
-		p, ok := x.table.Abandon()
+		p, ok := x.text.table.Abandon()
 		if !ok {
 			break
 		}
-		s.lose(x, &p, now)
+		s.lose(x, &x.text, &p, now)
 	}
 	x.lostRun = 0
 }

@@ -1,14 +1,18 @@
 package sender
 
 import (
+	"bytes"
 	"net/netip"
 	"syscall"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/match"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 const (
@@ -21,6 +25,8 @@ const (
 	// replyGrowth is by how much a reply may be longer than its request: by the reflector's name.
 	replyGrowth = textproto.MaxName
 )
+
+var stampAnswer = []byte(textproto.StampAnswer)
 
 // errClockUnset: the text protocol has no timestamp for the year that our clock shows.
 const errClockUnset = syscall.ERANGE
@@ -41,13 +47,15 @@ type lane struct {
 type stagedProbe struct {
 	session *session
 	slot    clock.Mono
+	flow    *flow
+	unasked bool // it asks for no reply
 }
 
 // flyingProbe is a sent probe, at its packet ID modulo inFlight.
 type flyingProbe struct {
-	session *session
-	seq     uint64
-	id      uint32
+	table *match.Table
+	seq   uint64
+	id    uint32
 }
 
 // openLane opens another UDP socket of wildcard's family.
@@ -100,14 +108,18 @@ func (s *Sender) stage(x *session, slot clock.Mono) {
 	if len(l.out) == sendBatch {
 		s.flush(l)
 	}
-	_, number := x.table.Next()
+	if x.speaking != &x.text && !x.doubts(slot) {
+		s.stageStamp(x, slot)
+		return
+	}
+	_, number := x.text.table.Next()
 	message := x.template.Message(number, int64(clock.WallNow()))
 	if message == nil {
 		s.refuse(x, errClockUnset)
 		return
 	}
-	l.out = append(l.out, packetio.Packet{Data: message, Remote: x.Remote})
-	l.staged = append(l.staged, stagedProbe{x, slot})
+	l.out = append(l.out, packetio.Packet{Data: message, Remote: x.Remote, TOS: x.DSCP << 2, TTL: x.TTL})
+	l.staged = append(l.staged, stagedProbe{session: x, slot: slot, flow: &x.text})
 }
 
 // flush sends what is staged. A probe that the system refuses is counted, and those behind it are
@@ -116,7 +128,7 @@ func (s *Sender) flush(l *lane) {
 	for len(l.out) > 0 {
 		wall, mono := clock.Now()
 		for i := range l.staged {
-			l.staged[i].session.template.Stamp(int64(wall))
+			s.stampProbe(&l.staged[i], l.out[i].Data, wall)
 		}
 		n, err := l.conn.WriteBatch(l.out)
 		for i := range n {
@@ -134,9 +146,25 @@ func (s *Sender) flush(l *lane) {
 
 // left records a probe that the system took, and that its transmit timestamp is expected.
 func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe, mono clock.Mono, wall clock.Wall) {
-	seq, _ := probe.session.table.Next()
-	s.sent(probe.session, probe.slot, mono, wall)
-	l.flying[p.ID%inFlight] = flyingProbe{probe.session, seq, p.ID}
+	table := probe.flow.table
+	seq, _ := table.Next()
+	if probe.unasked {
+		table.AddUnasked(mono, wall, s.step.Epoch())
+		s.counters.Inc(selfstats.ProbesOneWay)
+	} else {
+		table.Add(mono, wall, s.step.Epoch())
+	}
+	s.tookSlot(probe.session, probe.slot, mono)
+	l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
+}
+
+// stampProbe writes the time, and what depends on it, into a staged probe.
+func (s *Sender) stampProbe(probe *stagedProbe, data []byte, wall clock.Wall) {
+	if x := probe.session; probe.flow == &x.text {
+		x.template.Stamp(int64(wall))
+	} else {
+		s.stampPacket(x.stamp, data, wall)
+	}
 }
 
 // readyLane reads what came in on a lane.
@@ -163,17 +191,42 @@ func (s *Sender) readyLane(l *lane, r loop.Ready, limit int) {
 
 // readReply takes one datagram.
 func (s *Sender) readReply(l *lane, p *packetio.Packet, now clock.Mono) {
-	m, err := textproto.Decode(p.Data)
-	if err != nil {
-		s.counters.Inc(selfstats.RepliesMalformed)
-		return
-	}
 	x := l.sessions[p.Remote]
-	if x == nil {
+	if x == nil || x.text.table != nil {
+		m, err := textproto.Decode(p.Data)
+		switch {
+		case err != nil: // STAMP perhaps
+		case x == nil:
+			s.counters.Inc(selfstats.RepliesUnmatched)
+			return
+		default:
+			s.readText(x, &m, p, now)
+			return
+		}
+	}
+	switch {
+	case x != nil && x.stamp != nil:
+		s.readStamp(x, p, now)
+	case x == nil && len(p.Data) >= stamp.MinReflectorSize: // to a probe of a session that was removed
 		s.counters.Inc(selfstats.RepliesUnmatched)
+	default:
+		s.counters.Inc(selfstats.RepliesMalformed)
+	}
+}
+
+// readText takes a reply in text. It may say that the target knows STAMP.
+func (s *Sender) readText(x *session, m *textproto.Message, p *packetio.Packet, now clock.Mono) {
+	verdict := s.answered(x, uint64(m.Seq), reply{t2: m.Timestamp, t4: p.At, stamp: p.Stamp, read: now})
+	current := verdict == match.Fresh || verdict == match.Ambiguous
+	if !current || x.Protocol != measurement.Auto {
 		return
 	}
-	s.answered(x, uint64(m.Seq), reply{t2: m.Timestamp, t4: p.At, stamp: p.Stamp, read: now})
+	if bytes.HasPrefix(m.Padding, stampAnswer) {
+		s.upgrade(x, now)
+		s.contradicted(x, now)
+	} else {
+		s.fallBack(x, now)
+	}
 }
 
 // readNotices takes transmit timestamps and ICMP errors.
@@ -194,8 +247,8 @@ func (s *Sender) readNotices(l *lane) {
 
 func (s *Sender) readNotice(l *lane, n *packetio.Notice) {
 	if n.Transmitted != 0 {
-		if f := &l.flying[n.ID%inFlight]; f.session != nil && f.id == n.ID {
-			f.session.table.Transmitted(f.seq, n.Transmitted)
+		if f := &l.flying[n.ID%inFlight]; f.table != nil && f.id == n.ID {
+			f.table.Transmitted(f.seq, n.Transmitted)
 		}
 		return
 	}
@@ -203,6 +256,6 @@ func (s *Sender) readNotice(l *lane, n *packetio.Notice) {
 	if x == nil {
 		return // of a session that was removed
 	}
-	number, ok := textproto.Number(n.Data)
-	s.bounced(x, uint64(number), ok, int64(n.Errno))
+	f, number, known := x.quoted(n.Data)
+	s.bounced(x, f, number, known, int64(n.Errno))
 }

@@ -1,0 +1,157 @@
+package reflector
+
+import (
+	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/match"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
+)
+
+const (
+	// replyTTL is the TTL or hop limit of replies: the session-sender sees how far it is.
+	replyTTL = 255
+	// shortReply is the smallest request that is answered at its own length: the last octet of the reply
+	// is the TTL then, as in TWAMP Light (RFC 5357 section 4.2.1).
+	shortReply = 41
+)
+
+// stampRequest is a session-sender packet that may have an answer.
+type stampRequest struct {
+	stamp.SenderPacket
+	codec         *stamp.Codec // for the reply
+	authenticated bool
+	t1            int64 // nanoseconds since the Unix epoch
+}
+
+// base is the length of the base packet.
+func (q *stampRequest) base() int {
+	if q.authenticated {
+		return stamp.AuthenticatedBaseSize
+	}
+	return stamp.BaseSize
+}
+
+// readStamp decodes a request; not ok, and counted, is what is none or must not be answered.
+func (r *Reflector) readStamp(p *packetio.Packet) (q stampRequest, ok bool) {
+	var refused selfstats.Counter
+	if q.codec, q.SenderPacket, refused = r.codecs.decode(p.Data); q.codec == nil {
+		r.counters.Inc(refused)
+		return q, false
+	}
+	q.authenticated = q.codec != r.codecs.open
+	fields := &openFields
+	if q.authenticated {
+		fields = &authenticatedFields
+	}
+	if fields.isReply(p.Data) {
+		r.counters.Inc(selfstats.ProbesLooped)
+		return q, false
+	}
+	var err error
+	if q.t1, err = q.ErrorEstimate.Format().UnixNanos(q.T1, int64(p.At), r.estimate.offset); err != nil {
+		r.counters.Inc(selfstats.ProbesMalformed)
+		return q, false
+	}
+	// The reply would be longer, as RFC 8762 section 4.6 has it: not for an address that may be forged.
+	if len(p.Data) < shortReply && len(r.config.Stamp.Allow) == 0 {
+		r.counters.Inc(selfstats.ProbesNotAllowed)
+		return q, false
+	}
+	return q, true
+}
+
+// reflectStamp takes packet k of a batch, which is not text, and stages the reply if it is a request.
+func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock.Mono) {
+	q, ok := r.readStamp(p)
+	if !ok {
+		return
+	}
+	a := arrival{transport: measurement.UDP, remote: p.Remote, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
+	x := r.findFlow(flowKey{p.Remote, p.Local, q.SSID, q.authenticated}, &a)
+	if x == nil {
+		return
+	}
+	r.receive(&a)
+	count, answered := r.sight(x, q.Seq, &a)
+	if !answered {
+		return
+	}
+	reply, ok := r.buildReply(s, k, p, &q, x, count)
+	if !ok {
+		r.counters.Inc(selfstats.ReflectFailed)
+	} else if !reply.NoReply {
+		r.stage(s, k, p, &q, x, reply.Size)
+		s.pending[len(s.replies)-1].seq = count.sent
+		count.sent++
+	}
+	identity, own := r.identify(x, reply.Identity, now)
+	if len(r.losses) == 0 { // the batch so far was published
+		r.losses = append(r.losses, a.losses...)
+		a.losses = r.losses
+	}
+	a.session, a.identity, a.fresh = x, identity, a.fresh && own
+	r.arrived = append(r.arrived, a)
+}
+
+// sight accounts for a probe of session x by its number: in what is to be published of it, and in the
+// session's counts, of which it returns those for the reply. A probe is not answered if it came before;
+// by a stateless reflector, if that was so for many in a row.
+func (r *Reflector) sight(x *session, number uint32, a *arrival) (count *counts, answered bool) {
+	if cap(r.losses)-len(r.losses) < match.MostLosses {
+		r.publishArrived()
+	}
+	f := x.flow
+	seen := match.Sighting{Number: number, T1: clock.Wall(a.t1), T2: a.at, At: a.now}
+	found, lost := f.sequence.Arrive(seen, r.losses[len(r.losses):])
+	r.losses = r.losses[:len(r.losses)+len(lost)]
+	a.seq, a.fresh, a.losses = found.Seq, found.Verdict == match.Fresh, lost
+	r.tally(found.Verdict, found.Reordered)
+	if found.Verdict == match.Duplicate {
+		f.copies = min(f.copies+1, circleProbes+1)
+		return &f.count, r.config.Stamp.Stateless && f.copies <= circleProbes
+	}
+	f.copies = 0
+	x.heard(a.now, a.fresh)
+	return f.counted(found), true
+}
+
+// buildReply builds the reply to packet k, but for T3.
+func (r *Reflector) buildReply(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, count *counts) (stamp.Reply, bool) {
+	reflection := stamp.Reflection{
+		Seq: count.sent, T2: r.estimate.timestamp(p.At), ErrorEstimate: r.estimate.value, TTL: p.TTL,
+	}
+	if r.config.Stamp.Stateless {
+		reflection.Seq, count = q.Seq, nil
+	}
+	if len(q.TLVs) > 0 {
+		r.answers.answer(&reflection, s, p, x.flow, count, &r.estimate)
+	}
+	b := s.buffers[k]
+	reply, err := q.codec.Reflect(b[:cap(b)], &q.SenderPacket, &reflection)
+	if len(p.Data) >= shortReply {
+		reply.Size = min(reply.Size, len(p.Data))
+	}
+	return reply, err == nil
+}
+
+// stage stages a reply, marked as its request asks for.
+func (r *Reflector) stage(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, size int) {
+	reply := s.buffers[k][:size]
+	out := packetio.Packet{Data: reply, Remote: p.Remote, Local: p.Local, TTL: replyTTL}
+	if len(q.TLVs) > 0 {
+		for tlv := range stamp.TLVs(reply[q.base():]) {
+			switch {
+			case tlv.Flags != 0: // not understood
+			case tlv.Type == stamp.TypeClassOfService:
+				out.TOS = tlv.Value[0] &^ 3 // DSCP1
+			case tlv.Type == stamp.TypeFollowUpTelemetry:
+				x.flow.followUp = !r.config.Stamp.Stateless
+			}
+		}
+	}
+	out.Notify = x.flow.followUp
+	s.pending[len(s.replies)] = pendingReply{codec: q.codec, session: x, serial: x.flow.serial}
+	s.replies = append(s.replies, out)
+}

@@ -30,6 +30,7 @@ type Config struct {
 	User        string        // whom to run as once all is open: a name or a number; "" is nobody else
 	Group       string        // the same; "" is the user's groups
 	Timeout     time.Duration // of the top level; the reflector uses it too
+	Reflector   Reflector
 	Targets     []Target
 	Backends    []Backend // one or more, no two of the same name
 	Engine      Engine
@@ -51,6 +52,9 @@ type Target struct {
 	Interval   time.Duration
 	Timeout    time.Duration
 	MaxLost    int
+	DSCP       int // of probes over either transport
+	TTL        int // the same, or hop limit; 0 is 255 for STAMP and the system's for text
+	Stamp      Stamp
 }
 
 // Name is what the target is called in metrics: its label, or its host if it has none.
@@ -161,12 +165,18 @@ func Load(o Overrides) (Config, error) {
 }
 
 // Parse returns the effective configuration from TOML text and options. The name file appears in
-// errors and in the result; "" stands for no file.
+// errors and in the result; "" stands for no file. The files with keys that the text names are read.
 func Parse(data []byte, file string, o Overrides) (Config, error) {
-	return parse(source{file: file, data: data}, o, os.Hostname)
+	return parse(source{file: file, data: data}, o, host{os.Hostname, readSecret})
 }
 
-func parse(src source, o Overrides, hostname func() (string, error)) (Config, error) {
+// host is what a configuration needs of the system.
+type host struct {
+	name       func() (string, error)
+	readSecret func(file string) ([]byte, error)
+}
+
+func parse(src source, o Overrides, h host) (Config, error) {
 	flags, err := o.layer()
 	if err != nil {
 		return Config{}, err
@@ -179,7 +189,7 @@ func parse(src source, o Overrides, hostname func() (string, error)) (Config, er
 	if err := l.checkRelations(); err != nil {
 		return Config{}, err
 	}
-	config, err := l.resolve(hostname)
+	config, err := l.resolve(h)
 	if err != nil {
 		return Config{}, err
 	}

@@ -12,10 +12,10 @@ import (
 
 const testHost = "test-host"
 
-// load parses text as latency.toml on a host called test-host.
+// load parses text as latency.toml on a host called test-host, which has the files of testSecrets.
 func load(text string, o Overrides) (Config, error) {
 	return parse(source{file: DefaultFile, data: []byte(text)}, o,
-		func() (string, error) { return testHost, nil })
+		host{func() (string, error) { return testHost, nil }, readTestSecret})
 }
 
 func mustLoad(t *testing.T, text string, o Overrides) Config {
@@ -40,6 +40,9 @@ func serverConfig() Config {
 		LogLevel:    LogInfo,
 		Timeout:     time.Second,
 		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{}}},
+		Reflector: Reflector{
+			Mode: Stateful, Format: FormatNTP, PTPUTCOffset: 37 * time.Second, RateLimit: 20_000,
+		},
 		Engine: Engine{
 			Mode: EngineAuto, Isolate: IsolateAuto, TxTimestamps: TxTimestampsAuto, RingSize: 65536,
 		},
@@ -52,6 +55,9 @@ func plainTarget(host string) Target {
 	return Target{
 		Host: host, TCP: true, UDP: true, TCPPort: 8000, UDPPort: 8001, RTT: true, TCPLatency: true,
 		Interval: time.Second, Timeout: time.Second, MaxLost: 10,
+		Stamp: Stamp{
+			Protocol: ProtocolAuto, Format: FormatNTP, PTPUTCOffset: 37 * time.Second, OWDAtSender: OWDAuto,
+		},
 	}
 }
 
@@ -177,7 +183,7 @@ func TestNameDefaultsToTheHostName(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := parse(source{file: "f", data: []byte(test.text)}, Overrides{},
-				func() (string, error) { return test.hostname, test.err })
+				host{func() (string, error) { return test.hostname, test.err }, readTestSecret})
 			checkError(t, err, test.wantError)
 			if c.Name != test.wantName {
 				t.Errorf("name = %q, want %q", c.Name, test.wantName)

@@ -23,11 +23,25 @@ const (
 	DefaultLockMemory     = false
 	DefaultTxTimestamps   = TxTimestampsAuto
 	DefaultRingSize       = 65536
+	DefaultProtocol       = ProtocolAuto
+	DefaultStampFormat    = FormatNTP
+	// DefaultPTPUTCOffset is TAI - UTC since 2017, in seconds. By the book PTP timestamps are TAI, so
+	// that is what a far end may expect whose maker says no more than "PTP". One that writes UTC shows
+	// at once, by one-way delays of 37 s.
+	DefaultPTPUTCOffset = 37
+	DefaultDSCP         = 0
+	DefaultAuthKey      = ""
+	DefaultOWDAtSender  = OWDAuto
+	DefaultStampPort    = 0
+	DefaultRequireAuth  = false
+	DefaultRateLimit    = 20_000
+	DefaultReflector    = Stateful
 
 	defaultBackendLogLevel = "warning"
 )
 
-// defaultLayer has a value for every key but name, whose default needs the system, address and type.
+// defaultLayer has a value for every key but name, whose default needs the system, address, type, ttl
+// and the files with keys.
 func defaultLayer() layer {
 	return layer{
 		probe:       defaultProbe(),
@@ -39,6 +53,12 @@ func defaultLayer() layer {
 		LogFile:     byDefault("log_file", ""),
 		User:        byDefault("user", DefaultUser),
 		Group:       byDefault("group", DefaultGroup),
+		StampPort:   byDefault("stamp_port", DefaultStampPort),
+		Allow:       byDefault("allow", []string(nil)),
+		AuthKeys:    byDefault("auth_keys", []string(nil)),
+		RequireAuth: byDefault("require_auth", DefaultRequireAuth),
+		RateLimit:   byDefault("rate_limit", DefaultRateLimit),
+		Reflector:   byDefault("reflector", string(DefaultReflector)),
 		Engine:      defaultEngine(),
 	}
 }
@@ -54,6 +74,13 @@ func defaultProbe() probe {
 		Timeout:    byDefault("timeout", float64(DefaultTimeoutSeconds)),
 		MaxLost:    byDefault("max_lost", DefaultMaxLost),
 		Tags:       byDefault("tags", []string(nil)),
+		DSCP:       byDefault("dscp", DefaultDSCP),
+
+		Protocol:     byDefault("protocol", string(DefaultProtocol)),
+		StampFormat:  byDefault("stamp_format", string(DefaultStampFormat)),
+		PTPUTCOffset: byDefault("ptp_utc_offset", DefaultPTPUTCOffset),
+		Auth:         auth{Key: byDefault("auth_key", DefaultAuthKey)},
+		OWDAtSender:  byDefault("owd_at_sender", string(DefaultOWDAtSender)),
 	}
 }
 

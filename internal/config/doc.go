@@ -15,6 +15,16 @@
 // --metrics replaces the backends of the file. If the file configures the backend of that name, its
 // keys are kept.
 //
+// A key for authentication is given as auth_key or auth_key_file. A target that has either takes
+// neither from the top level; auth_key = "" is none.
+//
+// # Secrets
+//
+// Keys and passwords are not quoted in errors and not printed: a configuration that was printed loads
+// again except for these. A file with keys is found from the working directory, as the log file is, and
+// is read when the configuration is: one key a line, with empty lines and those that begin with # for
+// people. It must not be readable or writable by group or others.
+//
 // # Errors
 //
 // Every error is one line without control characters that names the file or the option, the key,

@@ -54,7 +54,7 @@ func (d *document) fail(err error) {
 }
 
 func (d *document) origin(at located) origin {
-	return origin{d.file, fmt.Sprintf("%s = %s", at.path, showTOML(at.raw))}
+	return origin{d.file, at.assignment()}
 }
 
 func (d *document) wrongType(at located, want string) error {
@@ -62,5 +62,5 @@ func (d *document) wrongType(at located, want string) error {
 	if line, found := d.line(at.path); found {
 		where = fmt.Sprintf("%s: line %d", d.file, line)
 	}
-	return fmt.Errorf("%s: %s = %s: must be %s", where, at.path, showTOML(at.raw), want)
+	return fmt.Errorf("%s: %s: must be %s", where, at.assignment(), want)
 }

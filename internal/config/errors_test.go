@@ -155,7 +155,8 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 		{"a section misspelt", "[engin]", `unknown key "engin" (did you mean "engine"?)`},
 		{"a key of the top in a target", "[[targets]]\nhost = \"h\"\nmax_size = 9",
 			`unknown key "targets[0].max_size" (known keys here: ` +
-				"host, interval, label, max_lost, rtt, size, tags, tcp_latency, tcp_port, timeout, type, udp_port)"},
+				"auth_key, auth_key_file, dscp, host, interval, label, max_lost, owd_at_sender, protocol, " +
+				"ptp_utc_offset, rtt, size, stamp_format, tags, tcp_latency, tcp_port, timeout, ttl, type, udp_port)"},
 		{"a key like no other", "[engine]\nfrobnicate = 1", `unknown key "engine.frobnicate" ` +
 			`(known keys here: cpus, isolate, lock_memory, mode, realtime_priority, ring_size, spin, tx_timestamps)`},
 		{"a key that needs quotes", `"tcp port" = 1`, `unknown key "tcp port" (did you mean "tcp_port"?)`},

@@ -18,6 +18,8 @@ func FuzzParse(f *testing.F) {
 	f.Add([]byte(fileWithEverything))
 	f.Add([]byte("targets = [{host = \"a\"}]\nmetrics = {backend = \"zeromq\", x = [{}, {a.b = 1}]}"))
 	f.Add([]byte("tags = [\n'a',\n5]\n[engine]\ncpus = []"))
+	f.Add([]byte("auth_key_file = \"a.key\"\nauth_keys = [\"" + hexC + "\"]\nallow = [\"::1\", \"10.0.0.0/8\"]\nttl = 1\n" +
+		"[[targets]]\nhost = \"a\"\nprotocol = \"stamp\""))
 	f.Add([]byte("\"a\\nb\" = '''\n'''"))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := load(string(data), Overrides{})
@@ -26,6 +28,14 @@ func FuzzParse(f *testing.F) {
 				t.Errorf("error is not one line of text: %q", err)
 			}
 			return
+		}
+		for i := range c.Targets { // a masked key does not load
+			if s := &c.Targets[i].Stamp; s.AuthKeyFile == "" {
+				s.AuthKey = nil
+			}
+		}
+		if r := &c.Reflector; r.AuthKeysFile == "" {
+			r.AuthKeys, r.RequireAuth = nil, false
 		}
 		checkWriteAndLoad(t, c)
 	})

@@ -4,19 +4,26 @@ package config
 // the defaults. A nil field was not given in that layer; a given one is within its range.
 type layer struct {
 	probe
-	Name        *setting[string]
-	Address     *setting[string]
-	TCP         *setting[bool]
-	UDP         *setting[bool]
-	MaxSize     *setting[int]
-	MaxSessions *setting[int]
-	LogLevel    *setting[string]
-	LogFile     *setting[string]
-	User        *setting[string]
-	Group       *setting[string]
-	Engine      engine
-	Targets     []target
-	Backends    []backend
+	Name         *setting[string]
+	Address      *setting[string]
+	TCP          *setting[bool]
+	UDP          *setting[bool]
+	MaxSize      *setting[int]
+	MaxSessions  *setting[int]
+	LogLevel     *setting[string]
+	LogFile      *setting[string]
+	User         *setting[string]
+	Group        *setting[string]
+	StampPort    *setting[int]
+	Allow        *setting[[]string]
+	AuthKeys     *setting[[]string]
+	AuthKeysFile *setting[string]
+	RequireAuth  *setting[bool]
+	RateLimit    *setting[int]
+	Reflector    *setting[string]
+	Engine       engine
+	Targets      []target
+	Backends     []backend
 }
 
 // probe mirrors the keys that targets inherit from the top level.
@@ -31,6 +38,14 @@ type probe struct {
 	Timeout    *setting[float64] // seconds
 	MaxLost    *setting[int]
 	Tags       *setting[[]string]
+	DSCP       *setting[int]
+	TTL        *setting[int]
+
+	Protocol     *setting[string]
+	StampFormat  *setting[string]
+	PTPUTCOffset *setting[int] // seconds
+	Auth         auth
+	OWDAtSender  *setting[string]
 }
 
 // target mirrors one [[targets]] table.
@@ -66,17 +81,24 @@ func readLayer(src source) (layer, error) {
 		return layer{}, err
 	}
 	l := layer{
-		probe:       readProbe(root),
-		Name:        read(root, "name", nameRule),
-		Address:     read(root, "address", addressRule),
-		TCP:         read(root, "tcp", boolRule),
-		UDP:         read(root, "udp", boolRule),
-		MaxSize:     read(root, "max_size", maxSizeRule),
-		MaxSessions: read(root, "max_sessions", maxSessionsRule),
-		LogLevel:    read(root, "log_level", logLevelRule),
-		LogFile:     read(root, "log_file", fileNameRule),
-		User:        read(root, "user", accountRule),
-		Group:       read(root, "group", accountRule),
+		probe:        readProbe(root),
+		Name:         read(root, "name", nameRule),
+		Address:      read(root, "address", addressRule),
+		TCP:          read(root, "tcp", boolRule),
+		UDP:          read(root, "udp", boolRule),
+		MaxSize:      read(root, "max_size", maxSizeRule),
+		MaxSessions:  read(root, "max_sessions", maxSessionsRule),
+		LogLevel:     read(root, "log_level", logLevelRule),
+		LogFile:      read(root, "log_file", fileNameRule),
+		User:         read(root, "user", accountRule),
+		Group:        read(root, "group", accountRule),
+		StampPort:    read(root, "stamp_port", stampPortRule),
+		Allow:        readList(root, "allow", allowRule),
+		AuthKeys:     readList(root, "auth_keys", authKeysRule),
+		AuthKeysFile: read(root, "auth_keys_file", keyFileRule),
+		RequireAuth:  read(root, "require_auth", boolRule),
+		RateLimit:    read(root, "rate_limit", rateLimitRule),
+		Reflector:    read(root, "reflector", reflectorRule),
 	}
 	for _, t := range root.tables("targets") {
 		l.Targets = append(l.Targets, readTarget(t))
@@ -99,6 +121,14 @@ func readProbe(t *table) probe {
 		Timeout:    read(t, "timeout", timeoutRule),
 		MaxLost:    read(t, "max_lost", maxLostRule),
 		Tags:       readList(t, "tags", tagsRule),
+		DSCP:       read(t, "dscp", dscpRule),
+		TTL:        read(t, "ttl", ttlRule),
+
+		Protocol:     read(t, "protocol", protocolRule),
+		StampFormat:  read(t, "stamp_format", stampFormatRule),
+		PTPUTCOffset: read(t, "ptp_utc_offset", utcOffsetRule),
+		Auth:         readAuth(t),
+		OWDAtSender:  read(t, "owd_at_sender", owdRule),
 	}
 }
 

@@ -31,8 +31,27 @@ func (p path) String() string {
 	return b.String()
 }
 
+// secret reports whether the path leads to a secret, or into a list of them.
+func (p path) secret() bool {
+	for _, part := range p {
+		if key, ok := part.(string); ok && isSecret(key) {
+			return true
+		}
+	}
+	return false
+}
+
 // located is a value as TOML gave it, with its path.
 type located struct {
 	path path
 	raw  any
+}
+
+// assignment quotes it as the file might have it, unless it is a secret.
+func (l located) assignment() string {
+	value := quote(masked)
+	if !l.path.secret() {
+		value = showTOML(l.raw)
+	}
+	return fmt.Sprintf("%s = %s", l.path, value)
 }

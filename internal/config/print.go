@@ -13,26 +13,27 @@ import (
 const masked = "********"
 
 // secretSuffixes end the names of keys that hold secrets.
-var secretSuffixes = []string{"password", "api_key", "auth_key", "token", "secret"}
+var secretSuffixes = []string{"password", "api_key", "auth_key", "auth_keys", "token", "secret"}
 
 // printedConfig is the order of the keys in print.
 type printedConfig struct {
-	Name        string           `toml:"name"`
-	Address     string           `toml:"address,omitempty"`
-	TCPPort     uint16           `toml:"tcp_port"`
-	UDPPort     uint16           `toml:"udp_port"`
-	TCP         bool             `toml:"tcp"`
-	UDP         bool             `toml:"udp"`
-	Timeout     any              `toml:"timeout"`
-	MaxSize     int              `toml:"max_size"`
-	MaxSessions int              `toml:"max_sessions"`
-	LogLevel    LogLevel         `toml:"log_level"`
-	LogFile     string           `toml:"log_file,omitempty"`
-	User        string           `toml:"user,omitempty"`
-	Group       string           `toml:"group,omitempty"`
-	Targets     []printedTarget  `toml:"targets"`
-	Metrics     []map[string]any `toml:"metrics"`
-	Engine      printedEngine    `toml:"engine"`
+	Name        string   `toml:"name"`
+	Address     string   `toml:"address,omitempty"`
+	TCPPort     uint16   `toml:"tcp_port"`
+	UDPPort     uint16   `toml:"udp_port"`
+	TCP         bool     `toml:"tcp"`
+	UDP         bool     `toml:"udp"`
+	Timeout     any      `toml:"timeout"`
+	MaxSize     int      `toml:"max_size"`
+	MaxSessions int      `toml:"max_sessions"`
+	LogLevel    LogLevel `toml:"log_level"`
+	LogFile     string   `toml:"log_file,omitempty"`
+	User        string   `toml:"user,omitempty"`
+	Group       string   `toml:"group,omitempty"`
+	printedReflector
+	Targets []printedTarget  `toml:"targets"`
+	Metrics []map[string]any `toml:"metrics"`
+	Engine  printedEngine    `toml:"engine"`
 }
 
 type printedTarget struct {
@@ -48,6 +49,30 @@ type printedTarget struct {
 	Interval   any      `toml:"interval"`
 	Timeout    any      `toml:"timeout"`
 	MaxLost    int      `toml:"max_lost"`
+	DSCP       int      `toml:"dscp"`
+	TTL        int      `toml:"ttl,omitzero"`
+	printedStamp
+}
+
+type printedStamp struct {
+	Protocol     Protocol    `toml:"protocol"`
+	Format       StampFormat `toml:"stamp_format"`
+	PTPUTCOffset any         `toml:"ptp_utc_offset"`
+	AuthKey      string      `toml:"auth_key,omitempty"`
+	AuthKeyFile  string      `toml:"auth_key_file,omitempty"`
+	OWDAtSender  OWDAtSender `toml:"owd_at_sender"`
+}
+
+type printedReflector struct {
+	Mode         ReflectorMode `toml:"reflector"`
+	StampPort    uint16        `toml:"stamp_port"`
+	Format       StampFormat   `toml:"stamp_format"`
+	PTPUTCOffset any           `toml:"ptp_utc_offset"`
+	AuthKeys     []string      `toml:"auth_keys,omitempty"`
+	AuthKeysFile string        `toml:"auth_keys_file,omitempty"`
+	RequireAuth  bool          `toml:"require_auth"`
+	Allow        []string      `toml:"allow"`
+	RateLimit    int           `toml:"rate_limit"`
 }
 
 type printedEngine struct {
@@ -62,7 +87,7 @@ type printedEngine struct {
 }
 
 // WriteTOML writes the configuration as TOML that loads to the same configuration again, except for
-// secrets of backends, which it masks, and File.
+// secrets, which it masks, and File. What is masked does not load where a key is wanted.
 func (c Config) WriteTOML(w io.Writer) error {
 	printed := printedConfig{
 		Name:        c.Name,
@@ -78,6 +103,8 @@ func (c Config) WriteTOML(w io.Writer) error {
 		User:        c.User,
 		Group:       c.Group,
 		Engine:      c.Engine.printed(),
+
+		printedReflector: c.Reflector.printed(),
 	}
 	if c.Address.IsValid() {
 		printed.Address = c.Address.String()
@@ -110,7 +137,47 @@ func (c Config) printedTarget(t Target) printedTarget {
 		Interval:   count(t.Interval, time.Millisecond),
 		Timeout:    count(t.Timeout, time.Second),
 		MaxLost:    t.MaxLost,
+		DSCP:       t.DSCP,
+		TTL:        t.TTL,
+
+		printedStamp: t.Stamp.printed(),
 	}
+}
+
+func (s Stamp) printed() printedStamp {
+	printed := printedStamp{
+		Protocol:     s.Protocol,
+		Format:       s.Format,
+		PTPUTCOffset: count(s.PTPUTCOffset, time.Second),
+		AuthKeyFile:  s.AuthKeyFile,
+		OWDAtSender:  s.OWDAtSender,
+	}
+	if s.AuthKeyFile == "" {
+		printed.AuthKey = s.AuthKey.String()
+	}
+	return printed
+}
+
+func (r Reflector) printed() printedReflector {
+	printed := printedReflector{
+		Mode:         r.Mode,
+		StampPort:    r.StampPort,
+		Format:       r.Format,
+		PTPUTCOffset: count(r.PTPUTCOffset, time.Second),
+		AuthKeysFile: r.AuthKeysFile,
+		RequireAuth:  r.RequireAuth,
+		Allow:        []string{},
+		RateLimit:    r.RateLimit,
+	}
+	for _, p := range r.Allow {
+		printed.Allow = append(printed.Allow, p.String())
+	}
+	if r.AuthKeysFile == "" {
+		for _, key := range r.AuthKeys {
+			printed.AuthKeys = append(printed.AuthKeys, key.String())
+		}
+	}
+	return printed
 }
 
 // typeOf returns the type key that gives a target its transports under the switches of c. A target

@@ -37,6 +37,11 @@ func TestWrittenConfigurationLoadsAgain(t *testing.T) {
 		{"a target without transport, UDP off", "[[targets]]\nhost = \"a\"\ntype = \"udp\"\n", Overrides{UDP: ptr(false)}},
 		{"nested keys of a backend", "[metrics]\nbackend = \"datadog\"\nlist = [1, 2.5, \"x\"]\n" +
 			"[metrics.table]\nyes = true\n[[metrics.several]]\na = 1\n[[metrics.several]]\nb = []", Overrides{}},
+		{"a reflector", "stamp_port = 862\nstamp_format = \"ptp\"\nptp_utc_offset = 0\nauth_keys_file = \"both.key\"\n" +
+			"require_auth = true\nallow = [\"::1\", \"10.0.0.0/8\"]\nrate_limit = 5\nreflector = \"stateless\"", Overrides{}},
+		{"STAMP of every kind", "protocol = \"stamp\"\nauth_key_file = \"a.key\"\nttl = 64\ndscp = 46\nowd_at_sender = \"always\"\n" +
+			"[[targets]]\nhost = \"a\"\n[[targets]]\nhost = \"b\"\nauth_key = \"\"\nprotocol = \"text\"\ndscp = 0\nttl = 255\n" +
+			"[[targets]]\nhost = \"c\"\nauth_key_file = \"c.key\"\nstamp_format = \"ptp\"\nptp_utc_offset = 1", Overrides{}},
 		{"several backends", "[[metrics]]\nbackend = \"log\"\nlevel = \"info\"\n[[metrics]]\nbackend = \"cli\"", Overrides{}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -82,6 +87,22 @@ api_key = "s3cret"
 	if again := mustLoad(t, got, Overrides{}); again.Backends[0].Keys["password"] != masked {
 		t.Errorf("masked password loads as %v, want %s", again.Backends[0].Keys["password"], masked)
 	}
+}
+
+func TestKeysAreMasked(t *testing.T) {
+	const text = "auth_key = \"" + keyA + "\"\nauth_keys = [\"" + keyA + "\", \"" + keyB + "\"]\n[[targets]]\nhost = \"h\""
+	got := written(t, mustLoad(t, text, Overrides{}))
+	if strings.Contains(got, "secret") {
+		t.Errorf("a key is printed:\n%s", got)
+	}
+	for _, want := range []string{"auth_key = \"********\"\n", "auth_keys = [\"********\", \"********\"]\n"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("printed without %q:\n%s", want, got)
+		}
+	}
+	// Nobody shall take the mask for a key.
+	_, err := load(got, Overrides{})
+	checkPrefix(t, err, `latency.toml: auth_key`)
 }
 
 func TestWrittenAnnex(t *testing.T) {

@@ -17,8 +17,14 @@ func (l layers) checkRelations() error {
 	if err := checkIsolation(l.engine()); err != nil {
 		return err
 	}
+	if err := l.checkReflector(); err != nil {
+		return err
+	}
 	for _, t := range l.file.Targets {
 		p := l.probe(t)
+		if err := checkProtocol(p, l.target(t)); err != nil {
+			return err
+		}
 		if err := checkSize(p.Size, l.maxSize()); err != nil {
 			return err
 		}
@@ -59,6 +65,33 @@ func checkIsolation(e engine) error {
 		return nil
 	}
 	return conflict(e.Isolate.from, e.Mode.from, "the portable engine can't have a process of its own")
+}
+
+// checkReflector: a second socket on the first one's port would not open, and keys that are required
+// must be there.
+func (l layers) checkReflector() error {
+	port, stampPort := l.top().UDPPort, l.stampPort()
+	if stampPort.value == port.value {
+		return conflict(stampPort.from, port.from, "stamp_port must be another port than udp_port")
+	}
+	keys, file := l.file.AuthKeys, l.file.AuthKeysFile
+	if keys != nil && file != nil {
+		return conflict(keys.from, file.from, "give one of them")
+	}
+	if required := l.requireAuth(); required.value && file == nil && len(valueOr(keys, nil)) == 0 {
+		return fmt.Errorf("%s: needs auth_keys or auth_keys_file, or nobody is answered", required.from)
+	}
+	return nil
+}
+
+// checkProtocol refuses a key for a protocol that has no use for it.
+func checkProtocol(p probe, t Target) error {
+	key := p.Auth.given()
+	if !t.UDP || t.Stamp.Protocol != ProtocolText || key == nil {
+		return nil
+	}
+	return conflict(p.Protocol.from, key.from,
+		`text has no authentication: protocol must be stamp or auto, or auth_key ""`)
 }
 
 func checkSize(size, maxSize *setting[int]) error {

@@ -13,8 +13,8 @@ import (
 type layers struct{ flags, file, defaults layer }
 
 // resolve gives every key its effective value.
-func (l layers) resolve(hostname func() (string, error)) (Config, error) {
-	name, err := l.name(hostname)
+func (l layers) resolve(h host) (Config, error) {
+	name, err := l.name(h.name)
 	if err != nil {
 		return Config{}, err
 	}
@@ -34,6 +34,10 @@ func (l layers) resolve(hostname func() (string, error)) (Config, error) {
 	c.applyTop(l.top())
 	c.Engine = l.engine().resolve()
 	c.Targets = l.targets()
+	c.Reflector = l.reflector()
+	if err := l.readKeys(&c, h.readSecret); err != nil {
+		return Config{}, err
+	}
 	return c, nil
 }
 
@@ -122,6 +126,14 @@ func overlay(levels ...probe) probe {
 			Timeout:    first(p.Timeout, level.Timeout),
 			MaxLost:    first(p.MaxLost, level.MaxLost),
 			Tags:       first(p.Tags, level.Tags),
+			DSCP:       first(p.DSCP, level.DSCP),
+			TTL:        first(p.TTL, level.TTL),
+
+			Protocol:     first(p.Protocol, level.Protocol),
+			StampFormat:  first(p.StampFormat, level.StampFormat),
+			PTPUTCOffset: first(p.PTPUTCOffset, level.PTPUTCOffset),
+			Auth:         firstAuth(p.Auth, level.Auth),
+			OWDAtSender:  first(p.OWDAtSender, level.OWDAtSender),
 		}
 	}
 	return p
@@ -158,6 +170,9 @@ func (l layers) target(t target) Target {
 		Interval:   milliseconds(p.Interval.value),
 		Timeout:    seconds(p.Timeout.value),
 		MaxLost:    p.MaxLost.value,
+		DSCP:       p.DSCP.value,
+		TTL:        valueOr(p.TTL, 0),
+		Stamp:      p.stamp(),
 	}
 }
 

@@ -15,6 +15,8 @@ const (
 	maxHostOctets  = 253 // RFC 1035 section 2.3.4 allows 255 on the wire
 	minRingSize    = 1024
 	maxRingSize    = 16777216
+	maxKeys        = 16  // that a reflector tries one after the other
+	maxAllowed     = 512 // prefixes that it goes through for each packet
 )
 
 // The rules of the keys. Nothing writes to these variables.
@@ -60,6 +62,32 @@ var (
 	}
 )
 
+// The rules of the keys about STAMP. That of keys is in key.go.
+var (
+	protocolRule    = oneOf(string(ProtocolAuto), string(ProtocolText), string(ProtocolStamp))
+	stampFormatRule = oneOf(string(FormatNTP), string(FormatPTP))
+	utcOffsetRule   = intBetween(0, 255, "seconds")
+	dscpRule        = intBetween(0, 63, "")
+	ttlRule         = intBetween(1, 255, "hops")
+	owdRule         = oneOf(string(OWDAuto), string(OWDAlways), string(OWDNever))
+	reflectorRule   = oneOf(string(Stateful), string(Stateless))
+	stampPortRule   = intBetween(0, 65535, "(0 is none)")
+	rateLimitRule   = intBetween(0, 10_000_000, "packets per second (0 is no limit)")
+	keyFileRule     = rule[string]{
+		kind:    "a string",
+		allowed: "a file name without control characters",
+		decode:  decodeString,
+		valid:   func(s string) bool { return s != "" && isPlainText(s) },
+	}
+	authKeysRule = listRule[string]{kind: "a list of strings", maxCount: maxKeys, distinct: true, element: keyRule}
+	allowRule    = listRule[string]{kind: "a list of strings", maxCount: maxAllowed, element: rule[string]{
+		kind:    "a string",
+		allowed: `an IP address, or a prefix whose other bits are 0, such as "192.0.2.0/24"; without zone`,
+		decode:  decodeString,
+		valid:   isPrefix,
+	}}
+)
+
 // The rules of the [engine] table.
 var (
 	isolateRule = rule[Isolate]{
@@ -102,6 +130,29 @@ func decodeIsolate(value any) (Isolate, bool) {
 func isAddress(s string) bool {
 	_, err := netip.ParseAddr(s)
 	return err == nil && isPlainText(s)
+}
+
+func isPrefix(s string) bool {
+	_, ok := parsePrefix(s)
+	return ok
+}
+
+// parsePrefix reads a prefix; an address alone is the prefix that has no other. IPv4 written as IPv6
+// becomes IPv4, as which it comes.
+func parsePrefix(s string) (netip.Prefix, bool) {
+	p, err := netip.ParsePrefix(s)
+	if err != nil {
+		addr, err := netip.ParseAddr(s)
+		return netip.PrefixFrom(addr.Unmap(), addr.Unmap().BitLen()), err == nil && addr.Zone() == ""
+	}
+	const mapped = 128 - 32 // bits that all IPv4 addresses have in common when they are written as IPv6
+	if p.Addr().Is4In6() {
+		if p.Bits() < mapped {
+			return p, false
+		}
+		p = netip.PrefixFrom(p.Addr().Unmap(), p.Bits()-mapped)
+	}
+	return p, p == p.Masked()
 }
 
 // isHost reports whether s is an IP address or could be a host name. Whether the name exists is for

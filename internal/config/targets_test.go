@@ -27,7 +27,7 @@ func TestTargetsInheritAndOverride(t *testing.T) {
 			"size = 3\ninterval = 0.1\ntimeout = 0.5\nmax_lost = 4\ntags = [\"a\"]", "",
 			func(t *Target) {
 				*t = Target{t.Host, "", []string{"a"}, true, false, 1, 2, false, false, 3,
-					100 * time.Microsecond, 500 * time.Millisecond, 4}
+					100 * time.Microsecond, 500 * time.Millisecond, 4, 0, 0, t.Stamp}
 			}},
 		{"everything its own", "tcp_port = 1\nudp_port = 2\ntype = \"tcp\"\nrtt = false\ntcp_latency = false\n" +
 			"size = 3\ninterval = 4\ntimeout = 5\nmax_lost = 6\ntags = [\"a\", \"b\"]",
@@ -35,7 +35,7 @@ func TestTargetsInheritAndOverride(t *testing.T) {
 				"size = 30\ninterval = 86400000\ntimeout = 50\nmax_lost = 60\ntags = [\"c\"]",
 			func(t *Target) {
 				*t = Target{t.Host, "l", []string{"c"}, false, true, 10, 20, true, true, 30,
-					24 * time.Hour, 50 * time.Second, 60}
+					24 * time.Hour, 50 * time.Second, 60, 0, 0, t.Stamp}
 			}},
 		{"tags taken away", `tags = ["a"]`, "tags = []", func(*Target) {}},
 		{"an interval with a fraction", "", "interval = 0.25",

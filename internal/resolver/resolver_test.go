@@ -208,6 +208,30 @@ func TestFailedLookupIsTriedAgain(t *testing.T) {
 	})
 }
 
+// Which protocol a session speaks and how its probes arrive says nothing of whether they are answered:
+// a reply does, and is told by an event of its own.
+func TestNewsOfTheProtocolIsNeitherGoodNorBad(t *testing.T) {
+	news := []measurement.Event{measurement.EventStamp, measurement.EventText, measurement.EventRemarked, measurement.EventTTL}
+	synctest.Test(t, func(t *testing.T) {
+		l := settled(t, []string{"10.0.0.1"}, 1)
+		before := l.counted()
+		for _, e := range news {
+			l.tell(e, 1)
+		}
+		if n := l.counted(); n != before {
+			t.Errorf("%d lookups of a target that answers, want none", n-before)
+		}
+		l.trouble(1)
+		for _, e := range news {
+			l.tell(e, 1)
+		}
+		time.Sleep(10 * time.Second)
+		if n := l.counted(); n < 2 {
+			t.Errorf("%d lookups in 10 s of silence, want several", n)
+		}
+	})
+}
+
 func TestSilentTargetIsLookedUpUntilItAnswers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := settled(t, []string{"10.0.0.1"}, 1)

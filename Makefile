@@ -42,8 +42,8 @@ bench: ## run the benchmarks (BENCH=regexp, PKG=./...)
 bench-record: ## run the benchmarks that bench/README.md shows and write them there, as root
 	@scripts/bench-record.sh
 
-fuzz: ## run every fuzz target for FUZZTIME (10s)
-	@scripts/fuzz.sh $(FUZZTIME)
+fuzz: ## run every fuzz target for FUZZTIME (10s, PKG=./...)
+	@scripts/fuzz.sh $(FUZZTIME) $(PKG)
 
 clean: ## remove what the other targets built
 	rm -rf $(BIN) dist

@@ -22,6 +22,9 @@ func (d *daemon) announce() {
 	var listening []string
 	if c.UDP {
 		listening = append(listening, fmt.Sprintf("udp %s", address(c, c.UDPPort)))
+		if c.Reflector.StampPort != 0 {
+			listening = append(listening, fmt.Sprintf("udp %s", address(c, c.Reflector.StampPort)))
+		}
 	}
 	if c.TCP {
 		listening = append(listening, fmt.Sprintf("tcp %s", address(c, c.TCPPort)))

@@ -69,13 +69,14 @@ func (c counters) want(namesAndValues ...any) {
 	}
 }
 
-// checkProber checks the accounts of a daemon that probed: every probe is answered or lost, and
-// everything that was measured was printed.
+// checkProber checks the accounts of a daemon that probed: every probe is answered or lost or asked for
+// no reply, and everything that was measured was printed.
 func checkProber(out *output, c counters) {
 	c.t.Helper()
-	if sent, settled := c.of("slots_sent"), c.of("answered")+c.of("lost"); sent != settled || sent == 0 {
-		c.t.Errorf("%s: %d probes sent, %d answered + %d lost = %d, want the same and not 0",
-			c.owner, sent, c.of("answered"), c.of("lost"), settled)
+	answered, lost, oneWay := c.of("answered"), c.of("lost"), c.of("one_way")
+	if sent, settled := c.of("slots_sent"), answered+lost+oneWay; sent != settled || sent == 0 {
+		c.t.Errorf("%s: %d probes sent, %d answered + %d lost + %d one way = %d, want the same and not 0",
+			c.owner, sent, answered, lost, oneWay, settled)
 	}
 	checkPrinted(out, c)
 }

@@ -103,6 +103,7 @@ func engineConfig(c config.Config, note func(string)) engine.Config {
 	return engine.Config{
 		Mode: engine.Mode(c.Engine.Mode), Name: c.Name, Address: c.Address,
 		UDP: c.UDP, TCP: c.TCP, UDPPort: c.UDPPort, TCPPort: c.TCPPort,
+		StampPort: c.Reflector.StampPort, Stamp: reflectorStamp(c.Reflector),
 		MaxSize: c.MaxSize, MaxSessions: c.MaxSessions, Timeout: c.Timeout,
 		Priority: c.Engine.RealtimePriority, CPUs: c.Engine.CPUs, Spin: c.Engine.Spin,
 		Transmit: c.Engine.TxTimestamps != config.TxTimestampsOff, RingSize: c.Engine.RingSize,

@@ -25,19 +25,24 @@ type fakePeer struct {
 // startPeer starts a peer on the loopback address, which ends with the test at the latest.
 func startPeer(t *testing.T, transport string, size int, answer func(probe string) string) *fakePeer {
 	t.Helper()
-	p := &fakePeer{size: size, answer: answer}
 	if transport == "udp" {
-		conn, port := listenUDP(t)
-		p.port, p.close = port, conn.Close
-		p.done.Go(func() { p.serveUDP(conn) })
-	} else {
-		listener, err := net.Listen("tcp", loopback+":0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		p.port, p.close = listener.Addr().(*net.TCPAddr).Port, listener.Close
-		p.done.Go(func() { p.serveTCP(listener) })
+		conn, _ := listenUDP(t)
+		return answerAt(t, conn, answer)
 	}
+	listener, err := net.Listen("tcp", loopback+":0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &fakePeer{port: listener.Addr().(*net.TCPAddr).Port, size: size, answer: answer, close: listener.Close}
+	p.done.Go(func() { p.serveTCP(listener) })
+	t.Cleanup(func() { _ = p.received() })
+	return p
+}
+
+// answerAt is startPeer with a UDP socket of the test's.
+func answerAt(t *testing.T, conn *net.UDPConn, answer func(probe string) string) *fakePeer {
+	p := &fakePeer{port: conn.LocalAddr().(*net.UDPAddr).Port, answer: answer, close: conn.Close}
+	p.done.Go(func() { p.serveUDP(conn) })
 	t.Cleanup(func() { _ = p.received() })
 	return p
 }
@@ -66,7 +71,9 @@ func (p *fakePeer) serveUDP(conn *net.UDPConn) {
 		if err != nil {
 			return
 		}
-		_, _ = conn.WriteToUDPAddrPort(p.reply(string(buf[:n])), from)
+		if reply := p.reply(string(buf[:n])); len(reply) > 0 {
+			_, _ = conn.WriteToUDPAddrPort(reply, from)
+		}
 	}
 }
 

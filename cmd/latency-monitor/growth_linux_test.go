@@ -40,14 +40,13 @@ func TestEngineProcessAllocatesNothingPerPacket(t *testing.T) {
 	const smallestObject = 8
 	run := func(points int) counters {
 		config, _, _ := onLoopback(t)
-		config += fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\nlabel = \"itself\"\n"+
-			"[[targets]]\nhost = %q\nlabel = \"fast\"\ntype = \"udp\"\ninterval = 0.2\n", loopback, loopback)
+		config += fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\nlabel = \"itself\"\n", loopback)
 		p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config})
 		p.waitPoints(points, delays...)
 		_, c := p.stop()
 		return c
 	}
-	short, long := run(100), run(4000)
+	short, long := run(100), run(6000)
 	growth{short, long, long.of("slots_sent") - short.of("slots_sent"), smallestObject}.check(t)
 }
 
@@ -69,7 +68,7 @@ func TestEngineProcessAllocatesNothingPerConnectionThatCameAndWent(t *testing.T)
 		c.want("connections_accepted", connections)
 		return c
 	}
-	const few, many = 200, 6_000
+	const few, many = 100, 4_300
 	growth{run(few), run(many), many - few, smallestSession}.check(t)
 }
 
@@ -95,7 +94,7 @@ func TestEngineProcessAllocatesNothingPerPortThatItRefuses(t *testing.T) {
 		}
 		return c
 	}
-	const few, many = 200, 6_000
+	const few, many = 100, 4_300
 	growth{run(few), run(many), many - few, smallestSession}.check(t)
 }
 

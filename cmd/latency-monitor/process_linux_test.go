@@ -174,9 +174,10 @@ func (p *process) update(change func()) {
 	p.changed.Broadcast()
 }
 
-// referenceShape is a line as the reference implementation prints it.
+// referenceShape is a line as the reference implementation prints it, also for metrics that it has not.
 var referenceShape = regexp.MustCompile(
-	`^\{"metric": "(udp\.wan\.(owd|rtt|loss)|tcp\.wan\.(owd|rtt|latency|loss))", ` +
+	`^\{"metric": "(udp\.wan\.(owd|rtt|loss)|tcp\.wan\.(owd|rtt|latency|loss)|` +
+		`udp\.wan\.(owd|loss)\.(forward|backward)|host\.clock\.error)", ` +
 		`"points": \[\[[1-9][0-9]{18}, -?[0-9]+\]\], ` +
 		`"tags": \["source:` + jsonText + `", "target:` + jsonText + `"(, "` + jsonText + `")*\]\}$`)
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -34,10 +35,30 @@ func TestReadmeConfigurationsLoad(t *testing.T) {
 		t.Fatal("README.md has no configuration")
 	}
 	for _, block := range blocks {
-		if _, err := config.Parse([]byte(block[1]), "README.md", config.Overrides{}); err != nil {
+		text := withKeyFiles(t, block[1])
+		c, err := config.Parse([]byte(text), "README.md", config.Overrides{})
+		if err == nil {
+			_, err = sessions(c)
+		}
+		if err != nil {
 			t.Errorf("%v, in the block\n%s", err, block[1])
 		}
 	}
+}
+
+// withKeyFiles makes the files with keys that a configuration names, elsewhere, and returns the
+// configuration with their names there.
+func withKeyFiles(t *testing.T, text string) string {
+	t.Helper()
+	dir := t.TempDir()
+	return regexp.MustCompile(`(auth_keys?_file\s*=\s*)"([^"]*)"`).ReplaceAllStringFunc(text, func(assignment string) string {
+		key, name, _ := strings.Cut(assignment, "=")
+		file := filepath.Join(dir, filepath.Base(strings.Trim(name, ` "`)))
+		if err := os.WriteFile(file, []byte("a key as in the README\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprintf("%s= %q", key, file)
+	})
 }
 
 func TestReadmeShowsTheHelp(t *testing.T) {
@@ -111,14 +132,17 @@ func flatten(values, keys map[string]any) {
 }
 
 func TestReadmeHasEveryKey(t *testing.T) {
-	c, err := config.Parse([]byte("[[targets]]\nhost = \"h\"\ntype = \"udp\"\nlabel = \"l\"\n"+
+	c, err := config.Parse([]byte("[[targets]]\nhost = \"h\"\ntype = \"udp\"\nlabel = \"l\"\nttl = 1\n"+
 		"[[metrics]]\nbackend = \"log\""), "", config.Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Address, c.LogFile, c.User, c.Group = netip.IPv6Unspecified(), "f", "u", "g" // printed only when they are set
 	rows := tableRows(readme(t))
+	c.Targets[0].Stamp.AuthKey, c.Reflector.AuthKeys = config.Key("k"), []config.Key{{}}
 	keys := printedKeys(t, c)
+	c.Targets[0].Stamp.AuthKeyFile, c.Reflector.AuthKeysFile = "f", "f" // printed instead of the keys
+	maps.Copy(keys, printedKeys(t, c))
 	for key := range keys {
 		if rows[key] == nil {
 			t.Errorf("README.md has no row for the key %s", key)

@@ -57,30 +57,43 @@ func describe(c config.Config, t config.Target, transport measurement.Transport)
 	if transport == measurement.UDP {
 		port = t.UDPPort
 	}
-	return measurement.Session{
+	s := measurement.Session{
 		Transport: transport, Source: c.Name, Target: t.Name(), Tags: t.Tags,
 		Remote: netip.AddrPortFrom(netip.Addr{}, port), Size: t.Size, Interval: t.Interval, Timeout: t.Timeout,
 		MaxLost: t.MaxLost, RTT: t.RTT || transport == measurement.TCPConnect,
+		DSCP: uint8(t.DSCP), TTL: uint8(t.TTL),
 	}
+	if transport == measurement.UDP {
+		describeUDP(&s, t.Stamp, c.MaxSize)
+	}
+	return s
 }
 
 // checkMessage holds a session's messages, without their padding, against the limits of the protocol
 // and ours.
 func checkMessage(s measurement.Session, maxSize int) error {
-	const fixed = len("100|") + len("|1795375380625056238|") + len("|")
 	tags := len(textproto.AppendTags(nil, s.Tags))
-	header := fixed + len(s.Source) + tags
+	header, messages := textHeader(s), "messages"
+	if s.Protocol == measurement.STAMP {
+		header, messages = stampSize(s), "STAMP packets"
+	}
 	switch {
 	case s.Transport == measurement.TCPConnect: // has no messages
 		return nil
-	case tags > textproto.MaxTags:
+	case tags > textproto.MaxTags: // over STAMP too: the receiver writes them so
 		return fmt.Errorf("tags of %d octets as the protocol writes them: must be at most %d",
 			tags, textproto.MaxTags)
 	case header > maxSize:
-		return fmt.Errorf("name and tags make messages of %d octets: must be at most max_size = %d",
-			header, maxSize)
+		return fmt.Errorf("name and tags make %s of %d octets: must be at most max_size = %d",
+			messages, header, maxSize)
 	}
 	return nil
+}
+
+// textHeader is the length of the text protocol's messages without padding.
+func textHeader(s measurement.Session) int {
+	const fixed = len("100|") + len("|1795375380625056238|") + len("|")
+	return fixed + len(s.Source) + len(textproto.AppendTags(nil, s.Tags))
 }
 
 // spread gives each session its phase.

@@ -118,10 +118,9 @@ func checkDelays(t *testing.T, from string, prober *output, to string, receiver 
 			t.Errorf("%s to %s over %s: median %s is %d ns, want less than 5 ms", from, to, f.name, metric, medians[metric])
 		}
 	}
-	for _, transport := range []string{"udp", "tcp"} {
-		owd, rtt := medians[transport+".wan.owd"], medians[transport+".wan.rtt"]
-		if rtt < owd {
-			t.Errorf("%s to %s over %s, %s: median RTT %d ns is less than median OWD %d ns", from, to, f.name, transport, rtt, owd)
-		}
+	// Over UDP the RTT is from the kernel's timestamp on, and without the time in the reflector, so that the
+	// way through the sender's kernel, which is in the OWD, can be more than the way back.
+	if owd, rtt := medians["tcp.wan.owd"], medians["tcp.wan.rtt"]; rtt < owd {
+		t.Errorf("%s to %s over %s, tcp: median RTT %d ns is less than median OWD %d ns", from, to, f.name, rtt, owd)
 	}
 }

@@ -48,7 +48,7 @@ func testProbesAreThoseOfTheReferenceClient(t *testing.T, m mode) {
 				recorded := vectors(t, func(v vector) bool { return v.fromClient() && v.name() == transport+"/"+name })
 				reply := recorded[0].reply(t)
 				peer := startPeer(t, transport, client.size, func(probe string) string { return withSeqAndTime(reply, probe) })
-				config := peer.target(t, transport) + fmt.Sprintf("size = %d\ntags = %s\n", client.size, tomlList(client.tags))
+				config := peer.target(t, transport) + fmt.Sprintf("protocol = \"text\"\nsize = %d\ntags = %s\n", client.size, tomlList(client.tags))
 				began := time.Now()
 				p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: config})
 				metric := transport + ".wan.rtt"

@@ -59,18 +59,21 @@ func (e *Exporter) take(src *source, s *measurement.Sample) {
 	}
 }
 
-func (e *Exporter) resolve(src *source, id measurement.SessionID) *names {
-	if id >= measurement.ReflectedIDs {
-		return src.reflected.byID[id]
+func (e *Exporter) resolve(src *source, s *measurement.Sample) *names {
+	switch {
+	case s.Metric == measurement.HostClockError:
+		return e.host
+	case s.Session >= measurement.ReflectedIDs:
+		return src.reflected.byID[s.Session]
 	}
-	return e.probed.get(id)
+	return e.probed.get(s.Session)
 }
 
 func (e *Exporter) metric(src *source, s *measurement.Sample) (usable bool) {
-	if !s.Metric.Valid() {
+	if !s.Metric.Valid() || (s.Metric == measurement.HostClockError && s.Session != 0) {
 		return false
 	}
-	n := e.resolve(src, s.Session)
+	n := e.resolve(src, s)
 	if n == nil {
 		e.unresolved.Add(1)
 		return true

@@ -91,8 +91,18 @@ func (ev *events) unmuffle() {
 
 // level is info for what an operator hopes for, warning for the rest.
 func (e Event) level() zerolog.Level {
+	good := false
 	switch e.Kind {
-	case measurement.EventAnswering, measurement.EventConnected, measurement.EventSendWorks:
+	case measurement.EventAnswering, measurement.EventConnected, measurement.EventSendWorks,
+		measurement.EventStamp, measurement.EventTTL:
+		good = true
+	case measurement.EventRemarked:
+		sent, arrived := e.marks()
+		good = sent == arrived
+	case measurement.EventClockError:
+		good = e.Detail == 0
+	}
+	if good {
 		return zerolog.InfoLevel
 	}
 	return zerolog.WarnLevel
@@ -123,6 +133,16 @@ func (e Event) String() string {
 	case measurement.EventClockStep:
 		return fmt.Sprintf("wall clock stepped by %v; delays across the step are not published",
 			time.Duration(e.Detail))
+	case measurement.EventStamp:
+		return e.peer() + " speaks STAMP"
+	case measurement.EventText:
+		return e.peer() + " does not answer STAMP: going back to text"
+	case measurement.EventRemarked:
+		return e.remarked()
+	case measurement.EventTTL:
+		return fmt.Sprintf("probes to %s arrive with TTL %d", e.peer(), uint8(e.Detail))
+	case measurement.EventClockError:
+		return clockError(e.Detail)
 	}
 	return e.peer() + ": " + e.Kind.String()
 }
@@ -147,4 +167,34 @@ func withReason(what string, errno int64) string {
 		return what + ": " + err.Error()
 	}
 	return what
+}
+
+// mark is DSCP and ECN, as they are in the IPv4 TOS or IPv6 Traffic Class octet (RFC 2474, 3168).
+type mark uint8
+
+func (m mark) String() string { return fmt.Sprintf("DSCP %d, ECN %d", uint8(m>>2), uint8(m&3)) }
+
+// marks reads the detail of EventRemarked.
+func (e Event) marks() (sent, arrived mark) { return mark(e.Detail >> 8), mark(e.Detail) }
+
+func (e Event) remarked() string {
+	sent, arrived := e.marks()
+	if sent == arrived {
+		return fmt.Sprintf("probes to %s arrive as they were sent again, with %v", e.peer(), arrived)
+	}
+	return fmt.Sprintf("probes to %s arrive with %v instead of %v", e.peer(), arrived, sent)
+}
+
+// clockError tells of the error bound of the host's clock, in nanoseconds; 0: it is small again,
+// negative: there is none.
+func clockError(bound int64) string {
+	const exact = 10 * time.Microsecond // what an operator wants to read
+	switch {
+	case bound < 0:
+		return "clock of this host is not synchronised: one-way delays carry an unknown error"
+	case bound == 0:
+		return "clock of this host is good again: one-way delays carry less than ± 1ms"
+	}
+	return fmt.Sprintf("clock of this host is inexact: one-way delays carry ± %v",
+		max(exact, time.Duration(bound).Round(exact)))
 }

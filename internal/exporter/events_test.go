@@ -35,6 +35,17 @@ func TestEventsAreLoggedInWords(t *testing.T) {
 		{0, measurement.EventClockStep, int64(2 * time.Second), `warn wall clock stepped by 2s; delays across the step are not published`},
 		{0, measurement.EventClockStep, -1500e6, `warn wall clock stepped by -1.5s; delays across the step are not published`},
 		{0, measurement.EventSilent, 0, `warn the engine does not answer`},
+		{1, measurement.EventStamp, 0, `info target "foo" (udp) speaks STAMP`},
+		{1, measurement.EventText, 0, `warn target "foo" (udp) does not answer STAMP: going back to text`},
+		{1, measurement.EventRemarked, 46 << 10, `warn probes to target "foo" (udp) arrive with DSCP 0, ECN 0 instead of DSCP 46, ECN 0`},
+		{1, measurement.EventRemarked, (63<<2|2)<<8 | 8<<2 | 3, `warn probes to target "foo" (udp) arrive with DSCP 8, ECN 3 instead of DSCP 63, ECN 2`},
+		{1, measurement.EventRemarked, 3, `warn probes to target "foo" (udp) arrive with DSCP 0, ECN 3 instead of DSCP 0, ECN 0`},
+		{1, measurement.EventRemarked, 46<<10 | 46<<2, `info probes to target "foo" (udp) arrive as they were sent again, with DSCP 46, ECN 0`},
+		{1, measurement.EventTTL, 249, `info probes to target "foo" (udp) arrive with TTL 249`},
+		{0, measurement.EventClockError, -1, `warn clock of this host is not synchronised: one-way delays carry an unknown error`},
+		{0, measurement.EventClockError, 1_234_000, `warn clock of this host is inexact: one-way delays carry ± 1.23ms`},
+		{0, measurement.EventClockError, int64(16 * time.Second), `warn clock of this host is inexact: one-way delays carry ± 16s`},
+		{0, measurement.EventClockError, 0, `info clock of this host is good again: one-way delays carry less than ± 1ms`},
 	}
 	var log logBuffer
 	var called []exporter.Event

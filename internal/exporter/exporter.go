@@ -35,7 +35,7 @@ const (
 
 // Config is what an Exporter needs to know.
 type Config struct {
-	Name         string         // our own name: the target of the sessions that we reflect
+	Name         string         // our own name: the target of the sessions that we reflect, and both ends of the host's series
 	Log          zerolog.Logger // for events and for backends that fail
 	OnEvent      func(Event)    // nil: events are only logged. See Event
 	FlushLimit   time.Duration  // how long Run may take after its context is done; 0 = 5 s
@@ -47,6 +47,7 @@ type Config struct {
 type Exporter struct {
 	config  Config
 	probed  probed
+	host    *names // of session 0, which is this host's: both ends are ourselves
 	outlets []*outlet
 	events  *events
 	final   chan error
@@ -89,6 +90,7 @@ func New(c Config) *Exporter {
 	return &Exporter{
 		config: c,
 		probed: probed{byID: map[measurement.SessionID]*names{}},
+		host:   newNames(c.Name, c.Name, nil),
 		events: newEvents(c.Log, c.OnEvent),
 		final:  make(chan error, 1),
 		wake:   make(chan struct{}, 1),

@@ -2,7 +2,9 @@ package exporter_test
 
 import (
 	"encoding/binary"
+	"math"
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
@@ -55,7 +57,7 @@ func TestGarbageIsSurvived(t *testing.T) {
 		// Most of it should get past the first check.
 		if rng.IntN(4) > 0 {
 			samples[i].Kind = measurement.Kind(rng.IntN(6))
-			samples[i].Metric = measurement.Metric(rng.IntN(10))
+			samples[i].Metric = measurement.Metric(rng.IntN(int(measurement.HostClockError) + 2))
 			samples[i].Session &= 1<<31 | 3
 		}
 		if rng.IntN(2) > 0 {
@@ -78,6 +80,24 @@ func TestLengthsThatDoNotFitAreSurvived(t *testing.T) {
 	exportGarbage(t, 1024, samples)
 }
 
+func TestEventsOfGarbageAreLinesOfText(t *testing.T) {
+	rng := rand.New(rand.NewPCG(5, 6))
+	details := []int64{0, 1, -1, 1 << 8, 1<<16 - 1, math.MinInt64, math.MaxInt64}
+	for range 1000 {
+		details = append(details, int64(rng.Uint64()))
+	}
+	for kind := range measurement.Event(20) {
+		for _, session := range []*measurement.Session{nil, {Target: "foo\nbar", Transport: 200}} {
+			for _, detail := range details {
+				e := exporter.Event{Session: session, Kind: kind, Detail: detail}
+				if text := e.String(); text == "" || strings.ContainsAny(text, "\n\x00") {
+					t.Fatalf("%+v says %q, want a line of text", e, text)
+				}
+			}
+		}
+	}
+}
+
 func FuzzRecords(f *testing.F) {
 	seed := func(s measurement.Sample) {
 		b := binary.LittleEndian.AppendUint32(nil, uint32(s.Session))
@@ -92,6 +112,10 @@ func FuzzRecords(f *testing.F) {
 	seed(measurement.NamePiece(reflectedID, measurement.UDP, []byte("them|['a']"), 0))
 	seed(measurement.NewEvent(1, at, measurement.EventUnreachable, 111))
 	seed(measurement.Sample{Session: reflectedID, Kind: measurement.KindEnd})
+	seed(metric(0, measurement.HostClockError, 1_000_000))
+	seed(metric(1, measurement.UDPLossBackward, 3))
+	seed(measurement.NewEvent(1, at, measurement.EventRemarked, 46<<10))
+	seed(measurement.NewEvent(0, at, measurement.EventClockError, -1))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		var samples []measurement.Sample
 		for ; len(b) > 0 && len(samples) < 1000; b = b[min(len(b), measurement.SampleSize):] {

@@ -1,6 +1,7 @@
 package exporter_test
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -145,15 +146,57 @@ func TestReflectedSessionsAreBounded(t *testing.T) {
 	}
 }
 
+func TestErrorOfTheHostsClockHasTheHostAtBothEnds(t *testing.T) {
+	e, b, push := newPair(t)
+	push(metric(0, measurement.HostClockError, 250_000), metric(0, measurement.HostClockError, 260_000))
+	runOnce(t, e)
+	got, c := b.got(), e.Counters()
+	if len(got) != 2 || c.Lost() != 0 {
+		t.Fatalf("%d points, counters %+v, want 2 and nothing lost", len(got), c)
+	}
+	want := fmt.Sprintf(`{"metric": "host.clock.error", "points": [[%d, 250000]], "tags": ["source:us", "target:us"]}`, at)
+	if line := string(got[0].AppendJSON(nil)); line != want {
+		t.Errorf("point is\n%s\nwant\n%s", line, want)
+	}
+	if got[0].Series != got[1].Series {
+		t.Error("the host's clock has two Series")
+	}
+}
+
+func TestMetricsOfBothDirections(t *testing.T) {
+	e, b, push := newPair(t)
+	addSession(t, e, measurement.Session{ID: 1, Source: "us", Target: "foo"})
+	push(metric(1, measurement.UDPOWDForward, -5), metric(1, measurement.UDPOWDBackward, 7),
+		metric(1, measurement.UDPLossForward, 2), metric(1, measurement.UDPLossBackward, 1))
+	runOnce(t, e)
+	type point struct {
+		name  string
+		value int64
+	}
+	var got []point
+	for _, p := range b.got() {
+		got = append(got, point{p.Series.Name, p.Value})
+	}
+	want := []point{{"udp.wan.owd.forward", -5}, {"udp.wan.owd.backward", 7}, {"udp.wan.loss.forward", 1},
+		{"udp.wan.loss.forward", 1}, {"udp.wan.loss.backward", 1}}
+	if !slices.Equal(got, want) {
+		t.Errorf("points %v, want %v", got, want)
+	}
+}
+
 func TestWhatCannotBeResolvedIsCounted(t *testing.T) {
 	e, b, push := newPair(t)
 	addSession(t, e, measurement.Session{ID: 1})
 	push(
-		metric(2, measurement.UDPRTT, 1),              // unresolved
-		metric(0, measurement.UDPRTT, 1),              // unresolved
-		metric(reflectedID, measurement.UDPOWD, 1),    // unresolved
-		metric(1, 0, 1),                               // no such metric
-		metric(1, 200, 1),                             // no such metric
+		metric(2, measurement.UDPRTT, 1),           // unresolved
+		metric(0, measurement.UDPRTT, 1),           // unresolved
+		metric(reflectedID, measurement.UDPOWD, 1), // unresolved
+		metric(1, 0, 1),                            // no such metric
+		metric(1, 200, 1),                          // no such metric
+		metric(1, measurement.HostClockError, 1),   // of a session
+		metric(reflectedID, measurement.HostClockError, 1),
+		metric(0, measurement.UDPOWDForward, 1),       // unresolved
+		metric(1, measurement.UDPLossForward, 0),      // nothing lost
 		metric(1, measurement.UDPLoss, 0),             // nothing lost
 		metric(1, measurement.UDPLoss, -5),            // nothing lost
 		measurement.Sample{Session: 1},                // no kind
@@ -166,8 +209,8 @@ func TestWhatCannotBeResolvedIsCounted(t *testing.T) {
 		measurement.Sample{Session: 1 << 31, Kind: 4}, // the end of one that never was
 	)
 	runOnce(t, e)
-	if c := e.Counters(); len(b.got()) != 0 || c.Unresolved != 4 || c.Invalid != 11 {
-		t.Errorf("%d points, counters %+v, want none, 4 unresolved, 11 invalid", len(b.got()), c)
+	if c := e.Counters(); len(b.got()) != 0 || c.Unresolved != 5 || c.Invalid != 14 {
+		t.Errorf("%d points, counters %+v, want none, 5 unresolved, 14 invalid", len(b.got()), c)
 	}
 }
 

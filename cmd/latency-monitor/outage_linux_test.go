@@ -15,28 +15,35 @@ func TestTotalLossForMoreThanAllNumbersIsCountedByBothSides(t *testing.T) {
 
 func testTotalLossForMoreThanAllNumbersIsCountedByBothSides(t *testing.T, m mode) {
 	for _, f := range families() {
-		t.Run(f.name, func(t *testing.T) {
-			link := twoHosts(t)
-			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
-			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 10, 0.5)})
-			b.waitPoints(100, "udp.wan.owd")
-			drop := link.B.Host.Drop(t, netnstest.Loss{Every: 1, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
-			a.waitPoints(80, "udp.wan.loss") // and some fifty are not settled yet
-			letThrough(t, link.B.Host, f.ipv6)
-			dropped := drop.Dropped(t)
-			a.waitMore(50, "udp.wan.rtt")
-			outA, countersA := a.stop()
-			b.waitPoints(dropped, "udp.wan.loss")
-			outB, countersB := b.stop()
-
-			checkProber(outA, countersA)
-			checkReceiver(outB, countersB, countersA.of("slots_sent"))
-			if lost, late := outA.counts["udp.wan.loss"], countersA.of("late"); lost-late != dropped {
-				t.Errorf("the prober printed %d losses, %d of them of late replies, want %d", lost, late, dropped)
-			}
-			wantLogged(t, outA, map[string]int{" does not answer": 1, " answers": 2})
-		})
+		for _, protocol := range []string{"text", "stamp"} {
+			t.Run(f.name+" "+protocol, func(t *testing.T) {
+				testTotalLoss(t, m, f, protocol)
+			})
+		}
 	}
+}
+
+func testTotalLoss(t *testing.T, m mode, f family, protocol string) {
+	link := twoHosts(t)
+	b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
+	config := fmt.Sprintf("protocol = %q\n", protocol) + probeUDP(f.addr(link.B), 10, 0.5)
+	a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: config})
+	b.waitPoints(100, "udp.wan.owd")
+	drop := link.B.Host.Drop(t, netnstest.Loss{Every: 1, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
+	a.waitPoints(80, "udp.wan.loss") // and some fifty are not settled yet
+	letThrough(t, link.B.Host, f.ipv6)
+	dropped := drop.Dropped(t)
+	a.waitMore(50, "udp.wan.rtt")
+	outA, countersA := a.stop()
+	b.waitPoints(dropped, "udp.wan.loss")
+	outB, countersB := b.stop()
+
+	checkProber(outA, countersA)
+	checkReceiver(outB, countersB, countersA.of("slots_sent"))
+	if lost, late := outA.counts["udp.wan.loss"], countersA.of("late"); lost-late != dropped {
+		t.Errorf("the prober printed %d losses, %d of them of late replies, want %d", lost, late, dropped)
+	}
+	wantLogged(t, outA, map[string]int{" does not answer": 1, " answers": 2})
 }
 
 // The link goes down, as to both hosts, and comes back: what was sent is accounted for, what could not

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
 // wantAnswer is what the daemon must answer to a vector, with T for T2; "" is nothing. It is the
@@ -60,10 +62,14 @@ func testDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T, m mode) {
 			for _, v := range vectors(t, func(v vector) bool { return v.Transport == "udp" }) {
 				conn := dial(t, "udp", port) // a port that changes its name more than once is not measured
 				send(t, conn, v.sent(t))
-				if want := wantAnswer(t, v, name); want != "" {
+				switch want := wantAnswer(t, v, name); {
+				case v.name() == "udp/binary": // no text, so a STAMP packet, which the reference does not know
+					answered++
+					wantStampReply(t, conn, v.sent(t))
+				case want != "":
 					answered++
 					wantDatagram(t, conn, v, want)
-				} else {
+				default:
 					dropped++
 				}
 				wantDatagram(t, conn, v, mark(conn))
@@ -173,5 +179,28 @@ func wantDatagram(t *testing.T, conn net.Conn, v vector, want string) {
 	n, err := conn.Read(buf)
 	if got := anyTime(string(buf[:n])); err != nil || got != want {
 		t.Errorf("%s: after %q came %q, %v, want %q", v.name(), v.sent(t), got, err, want)
+	}
+}
+
+// wantStampReply reads the reply to a STAMP packet without authentication.
+func wantStampReply(t *testing.T, conn net.Conn, sent string) {
+	t.Helper()
+	buf := make([]byte, 2048)
+	n, err := conn.Read(buf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var codec stamp.Codec
+	reply, err := codec.DecodeReflector(buf[:n])
+	if err != nil {
+		t.Fatal(err)
+	}
+	probe, err := codec.DecodeSender([]byte(sent))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n != len(sent) || reply.SenderSeq != probe.Seq || reply.T1 != probe.T1 {
+		t.Errorf("reply of %d octets to number %d of time %d, want %d, %d, %d",
+			n, reply.SenderSeq, reply.T1, len(sent), probe.Seq, probe.T1)
 	}
 }

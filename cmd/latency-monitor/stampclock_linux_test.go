@@ -59,4 +59,4 @@ func readClock(t *testing.T) unix.Timex {
 }
 
 // maxError is maxerror in nanoseconds (adjtimex(2)).
-func maxError(c unix.Timex) int64 { return c.Maxerror * int64(time.Microsecond) }
+func maxError(c unix.Timex) int64 { return int64(c.Maxerror) * int64(time.Microsecond) }

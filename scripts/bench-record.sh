@@ -45,7 +45,10 @@ record() {
 }
 
 machine=$(facts)
-results=$(go test -run '^$' -bench '^BenchmarkIsolation$' -benchtime "${SLOTS:-20000}x" ./bench)
+results=$(go test -run '^$' -bench '^BenchmarkIsolation$' -benchtime "${SLOTS:-20000}x" ./bench) || {
+	echo "$results" >&2
+	exit 1
+}
 echo "$results"
 {
 	table <<<"$results"

@@ -84,6 +84,13 @@ func (c *child) start() error {
 	if c.setup.LockMemory {
 		c.note(privilege.LockMemory())
 	}
+	threads, err := rtthread.List() // while files can be opened
+	if err != nil {
+		return err
+	}
+	defer threads.Close()
+	c.note(privilege.DropCapabilities()...) // in case that the parent could not
+	c.note(privilege.LeaveFileSystem())
 	config := c.setup.Engine
 	config.Outputs, config.Lent, config.Note = c.memory.outputs, c.setup.Lent, c.tellNote
 	for _, out := range config.Outputs {
@@ -93,10 +100,9 @@ func (c *child) start() error {
 		return err
 	}
 	if config.Priority > 0 {
-		c.note(rtthread.Demote(engine.Threads[:]...))
+		c.note(rtthread.Demote(threads))
 	}
-	c.note(privilege.DropCapabilities()...) // in case that the parent could not
-	c.note(privilege.ConfineEngine()...)
+	c.note(privilege.FilterSystemCalls())
 	c.limit = newMemoryLimit(config)
 	debug.SetMemoryLimit(c.limit.octets())
 	c.vitals = newVitals(c.memory.process)

@@ -25,7 +25,7 @@ func BenchmarkSystemCall(b *testing.B) {
 		b.Run(c.name+"/free", func(b *testing.B) { benchmarkCall(b, c.call) })
 		b.Run(c.name+"/filtered", func(b *testing.B) {
 			runtime.LockOSThread() // and never unlock
-			if err := filterSystemCalls(0); err != nil {
+			if err := loadFilter(0); err != nil {
 				b.Skip(err)
 			}
 			benchmarkCall(b, c.call)

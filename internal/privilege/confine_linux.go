@@ -14,21 +14,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func confineEngine() []error {
-	var refused []error
-	// In this order, because the filter does not allow to make a Landlock domain.
-	if err := leaveFileSystem(); err != nil {
-		refused = append(refused, fmt.Errorf("no access to files: landlock: %w", err))
-	}
-	if err := filterSystemCalls(seccomp.FilterFlagTSync); err != nil {
-		refused = append(refused, fmt.Errorf("no other system calls: seccomp: %w", err))
-	}
-	return refused
-}
-
 // leaveFileSystem puts all threads into a Landlock domain without a rule. Network rights are not
 // handled, so they are as before.
 func leaveFileSystem() error {
+	if err := enterDomain(); err != nil {
+		return fmt.Errorf("no access to files: landlock: %w", err)
+	}
+	return nil
+}
+
+func enterDomain() error {
 	// BestEffort is silent about a kernel without any Landlock.
 	if _, err := landlocksys.LandlockGetABIVersion(); err != nil {
 		return fmt.Errorf("needs Linux 5.13 with landlock among its lsm=: %w",
@@ -38,9 +33,16 @@ func leaveFileSystem() error {
 	return all.BestEffort().Restrict()
 }
 
-// filterSystemCalls loads the filter, with seccomp.FilterFlagTSync into all threads, which are then
+func filterSystemCalls() error {
+	if err := loadFilter(seccomp.FilterFlagTSync); err != nil {
+		return fmt.Errorf("no other system calls: seccomp: %w", err)
+	}
+	return nil
+}
+
+// loadFilter loads the filter, with seccomp.FilterFlagTSync into all threads, which are then
 // given this thread's no_new_privs too.
-func filterSystemCalls(flags seccomp.FilterFlag) error {
+func loadFilter(flags seccomp.FilterFlag) error {
 	policy, err := enginePolicy(runtime.GOARCH, os.Getpid())
 	if err != nil {
 		return err

@@ -18,9 +18,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestConfineEngineLeavesNoWayOut(t *testing.T) {
+func TestConfinedProcessHasNoWayOut(t *testing.T) {
 	t.Run("root", func(t *testing.T) { inCopy(t, asRoot, testNoWayOut) })
 	t.Run("nobody", func(t *testing.T) { inCopy(t, asNobody, testNoWayOut) })
+}
+
+// confine takes both steps.
+func confine(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(LeaveFileSystem(), FilterSystemCalls()); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // errno drops a result that does not matter here.
@@ -67,7 +75,7 @@ func testNoWayOut(t *testing.T) {
 	all := lockThreads(t)
 	files := openStatus(t)
 	filters := ownStatus(t, "Seccomp_filters")
-	wantNoErrors(t, "ConfineEngine", ConfineEngine())
+	confine(t)
 	for name, try := range refused {
 		if err := try(); !errors.Is(err, unix.EPERM) {
 			t.Errorf("%s: %v, want EPERM", name, err)
@@ -91,7 +99,7 @@ func oneMore(t *testing.T, number string) string {
 }
 
 // Landlock alone, since the filter hides what it does.
-func TestConfineEngineLeavesTheFileSystem(t *testing.T) {
+func TestProcessLeavesTheFileSystem(t *testing.T) {
 	inCopy(t, asRoot, func(t *testing.T) {
 		all := lockThreads(t)
 		files := openStatus(t)
@@ -117,7 +125,7 @@ func TestConfineEngineLeavesTheFileSystem(t *testing.T) {
 	})
 }
 
-func TestConfineEngineClosesTheLandlockDomain(t *testing.T) {
+func TestLandlockDomainIsClosed(t *testing.T) {
 	inCopy(t, asRoot, func(t *testing.T) {
 		const scopes = 6
 		if abi, err := landlocksys.LandlockGetABIVersion(); abi < scopes {
@@ -146,13 +154,13 @@ func TestConfineEngineClosesTheLandlockDomain(t *testing.T) {
 func TestFilterReportsAThreadWithAFilterOfItsOwn(t *testing.T) {
 	inCopy(t, asRoot, func(t *testing.T) {
 		var alone error
-		lockThreads(t)[:1].each(func() { alone = filterSystemCalls(0) })
+		lockThreads(t)[:1].each(func() { alone = loadFilter(0) })
 		if alone != nil {
 			t.Fatal(alone)
 		}
-		err := filterSystemCalls(seccomp.FilterFlagTSync)
+		err := loadFilter(seccomp.FilterFlagTSync)
 		if err == nil || !strings.Contains(err.Error(), "a filter of its own") {
-			t.Errorf("filterSystemCalls(TSync) = %v, want an error about the other thread's filter", err)
+			t.Errorf("loadFilter(TSync) = %v, want an error about the other thread's filter", err)
 		}
 	})
 }

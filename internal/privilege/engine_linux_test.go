@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func TestConfineEngineLetsTheEngineWork(t *testing.T) {
+func TestConfinedEngineWorks(t *testing.T) {
 	t.Run("root", func(t *testing.T) { inCopy(t, asRoot, testEngineWorks) })
 	t.Run("nobody", func(t *testing.T) { inCopy(t, asNobody, testEngineWorks) })
 }
@@ -24,7 +24,7 @@ func testEngineWorks(t *testing.T) {
 	udp := listenUDP(t)
 	tcp := listenTCP(t)
 	before := len(openStatus(t))
-	wantNoErrors(t, "ConfineEngine", ConfineEngine())
+	confine(t)
 	t.Run("existing UDP socket", func(t *testing.T) { wantUDP(t, udp) })
 	t.Run("existing TCP socket", func(t *testing.T) { wantTCP(t, tcp) })
 	t.Run("new UDP socket", func(t *testing.T) { wantUDP(t, listenUDP(t)) })
@@ -216,9 +216,9 @@ func wantThreadSetUp(t *testing.T) {
 	})
 }
 
-func TestConfineEngineLetsAPanicSayWhy(t *testing.T) {
+func TestConfinedProcessSaysWhyItPanics(t *testing.T) {
 	if os.Getenv(copyOf) == t.Name() {
-		wantNoErrors(t, "ConfineEngine", ConfineEngine())
+		confine(t)
 		done := make(chan struct{})
 		go func() {
 			defer close(done)

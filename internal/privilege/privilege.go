@@ -44,16 +44,17 @@ func UnlimitLockedMemory() error { return unlimitLockedMemory() }
 // limit, unless there is none or the process has CAP_IPC_LOCK, which it then must keep.
 func LockMemory() error { return lockMemory() }
 
-// ConfineEngine takes from the process what measuring does not need, in two steps that back each
-// other up. The process then can not open, make or change files; not run programs or start other
-// processes; not signal, trace or read other processes; not make sockets but for UDP and TCP over
-// IPv4 and IPv6. What it has open stays usable. A refused system call returns EPERM, or EACCES from
-// Landlock, and never ends the process.
+// LeaveFileSystem is the first of two steps that back each other up, and after which the process can
+// not open, make or change files; not run programs or start other processes; not signal, trace or read
+// other processes; not make sockets but for UDP and TCP over IPv4 and IPv6. What it has open stays
+// usable. What is refused returns EACCES here, and never ends the process.
 //
-// The first step is a Landlock domain without any file system access, for all rights this kernel
-// knows (Linux 5.13), and closed for signals and abstract Unix sockets out of it (6.12); see
-// landlock(7). The second is a seccomp filter with a list of allowed system calls (seccomp(2), Linux
-// 4.17; amd64, arm64 and arm, and 386, where it does not see which sockets are made).
-//
-// It sets no_new_privs. It must run in the engine only, after all that needs files.
-func ConfineEngine() []error { return confineEngine() }
+// This one is a Landlock domain without any file system access, for all rights this kernel knows
+// (Linux 5.13), and closed for signals and abstract Unix sockets out of it (6.12); see landlock(7). It
+// sets no_new_privs. It is for the engine only, before FilterSystemCalls, which does not let it.
+func LeaveFileSystem() error { return leaveFileSystem() }
+
+// FilterSystemCalls is the second step: a seccomp filter with the system calls that measuring needs;
+// all others return EPERM (seccomp(2), Linux 4.17; amd64, arm64 and arm, and 386, where it does not see
+// which sockets are made). It sets no_new_privs.
+func FilterSystemCalls() error { return filterSystemCalls() }

@@ -36,6 +36,6 @@ func lockMemory() error {
 	return fmt.Errorf("lock memory: %w", errUnsupported)
 }
 
-func confineEngine() []error {
-	return []error{fmt.Errorf("no access to files, no other system calls: %w", errUnsupported)}
-}
+func leaveFileSystem() error { return fmt.Errorf("no access to files: %w", errUnsupported) }
+
+func filterSystemCalls() error { return fmt.Errorf("no other system calls: %w", errUnsupported) }

@@ -19,7 +19,3 @@ func Enter(o Options) []error {
 	runtime.LockOSThread()
 	return setUp(o)
 }
-
-// Demote gives the default policy to all threads of the process but those with the names to keep: those
-// that inherited a priority from whoever started the process, and need none.
-func Demote(keep ...string) error { return demote(keep) }

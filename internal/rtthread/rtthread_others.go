@@ -20,5 +20,3 @@ func setUp(o Options) []error {
 	}
 	return refused
 }
-
-func demote([]string) error { return nil } // they inherit none

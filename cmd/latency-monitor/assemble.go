@@ -20,7 +20,7 @@ var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) 
 		return cli.New(stdout)
 	},
 	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) exporter.Backend {
-		level := config.ParseLogLevel(fmt.Sprint(b.Keys["level"]))
+		level := config.ParseLogLevel(b.Text("level"))
 		return zlog.New(log.Logger, log.out, levels[level])
 	},
 }
@@ -49,7 +49,7 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 		}
 	}
 	for _, b := range c.Backends {
-		d.exporter.AddBackend(backends[b.Name](b, book, stdout), 0)
+		d.exporter.AddBackend(backends[b.Name](b, book, stdout), pacing(b))
 	}
 	if err := d.makeEngine(); err != nil {
 		return nil, err
@@ -60,6 +60,11 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 	}
 	d.reporter = &exporter.Reporter{Log: log, Totals: d.totals, Exporter: d.exporter}
 	return d, nil
+}
+
+// pacing is how points are handed to a backend, by the keys that any may have.
+func pacing(b config.Backend) exporter.Pacing {
+	return exporter.Pacing{Buffer: b.Int("buffer"), Batch: b.Int("batch"), Interval: b.Seconds("send_interval")}
 }
 
 // exporterConfig lets the exporter know twice as many reflected sessions as there may be: the ring may

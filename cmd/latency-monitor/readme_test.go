@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,9 +68,9 @@ func TestReadmeShowsTheHelp(t *testing.T) {
 	}
 }
 
-// tableRows returns the rows of all tables whose first column is headed key: by the key in the first
+// tableRows returns the rows of all tables whose first column has the heading: by the key in the first
 // column, the cells by the heading of their column.
-func tableRows(text string) map[string]map[string]string {
+func tableRows(text, heading string) map[string]map[string]string {
 	rows := make(map[string]map[string]string)
 	var headings []string
 	for line := range strings.Lines(text) {
@@ -87,7 +88,7 @@ func tableRows(text string) map[string]map[string]string {
 			headings = cells
 			continue
 		}
-		if headings[0] != "key" || cells[0] == "---" || len(cells) != len(headings) {
+		if headings[0] != heading || cells[0] == "---" || len(cells) != len(headings) {
 			continue
 		}
 		row := make(map[string]string)
@@ -100,7 +101,7 @@ func tableRows(text string) map[string]map[string]string {
 }
 
 // printedKeys returns the keys of a configuration as --check-config prints them, with their values. A
-// key that stands in several tables is there once.
+// key that stands in several tables is there once. Those of backends have tables of their own.
 func printedKeys(t *testing.T, c config.Config) map[string]any {
 	t.Helper()
 	var printed bytes.Buffer
@@ -110,6 +111,9 @@ func printedKeys(t *testing.T, c config.Config) map[string]any {
 	var values map[string]any
 	if _, err := toml.Decode(printed.String(), &values); err != nil {
 		t.Fatal(err)
+	}
+	for _, b := range values["metrics"].([]map[string]any) {
+		maps.DeleteFunc(b, func(key string, _ any) bool { return key != "backend" })
 	}
 	keys := make(map[string]any)
 	flatten(values, keys)
@@ -133,12 +137,12 @@ func flatten(values, keys map[string]any) {
 
 func TestReadmeHasEveryKey(t *testing.T) {
 	c, err := config.Parse([]byte("[[targets]]\nhost = \"h\"\ntype = \"udp\"\nlabel = \"l\"\nttl = 1\n"+
-		"[[metrics]]\nbackend = \"log\""), "", config.Overrides{})
+		"[[metrics]]\nbackend = \"cli\""), "", config.Overrides{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.Address, c.LogFile, c.User, c.Group = netip.IPv6Unspecified(), "f", "u", "g" // printed only when they are set
-	rows := tableRows(readme(t))
+	rows := tableRows(readme(t), "key")
 	c.Targets[0].Stamp.AuthKey, c.Reflector.AuthKeys = config.Key("k"), []config.Key{{}}
 	keys := printedKeys(t, c)
 	c.Targets[0].Stamp.AuthKeyFile, c.Reflector.AuthKeysFile = "f", "f" // printed instead of the keys
@@ -160,7 +164,7 @@ func TestReadmeHasTheDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	rows := tableRows(readme(t))
+	rows := tableRows(readme(t), "key")
 	for key, value := range printedKeys(t, c) {
 		if key == "name" || key == "host" {
 			continue // given above
@@ -172,10 +176,37 @@ func TestReadmeHasTheDefaults(t *testing.T) {
 }
 
 func TestReadmeHasTheRanges(t *testing.T) {
-	for key, row := range tableRows(readme(t)) {
+	for key, row := range tableRows(readme(t), "key") {
 		want := config.Allowed(strings.ReplaceAll(key, "_", "-"))
 		if !strings.HasPrefix(row["values"], want) {
 			t.Errorf("README.md says that %s takes %s, want %s", key, row["values"], want)
+		}
+	}
+}
+
+func TestReadmeHasTheKeysOfBackends(t *testing.T) {
+	text := readme(t)
+	everyBackend := tableRows(text, "key of every backend")
+	for name := range backends {
+		rows := tableRows(text, "key of "+name)
+		known := config.BackendKeys(name)
+		for _, key := range known {
+			row := rows[key.Name]
+			if row == nil {
+				row = everyBackend[key.Name]
+			}
+			values, want := strings.TrimPrefix(key.Allowed, "a string, "), "none"
+			if key.Default != nil {
+				want = fmt.Sprintf("`%v`", key.Default)
+			}
+			if row == nil || row["default"] != want || !strings.HasPrefix(row["values"], values) {
+				t.Errorf("README.md has for %s of %s: %v, want values %q and default %s", key.Name, name, row, values, want)
+			}
+		}
+		for row := range rows {
+			if !slices.ContainsFunc(known, func(k config.BackendKey) bool { return k.Name == row }) {
+				t.Errorf("README.md has a row for %s of %s, which is no key", row, name)
+			}
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 )
 
 // readBackends reads [metrics] or [[metrics]].
@@ -21,26 +20,17 @@ func readBackends(root *table) []backend {
 	return backends
 }
 
-// readBackend reads one backend. The keys of the backends that are not built in here are taken as
-// they are.
+// readBackend reads one backend.
 func readBackend(t *table) backend {
 	b := backend{name: require(t, "backend", backendRule), keys: map[string]any{}}
-	switch b.name.value {
-	case BackendCLI:
-		t.close()
-	case BackendLog:
-		b.setLevel(read(t, "level", logLevelRule), t.path)
-		t.close()
-	default:
+	keys, known := backendKeys[b.name.value]
+	if !known {
 		b.keys = foreignKeys(t.values)
+		return b
 	}
+	b.readKeys(t, keys)
+	t.close()
 	return b
-}
-
-// setLevel completes the backend log, which is at where.
-func (b *backend) setLevel(level *setting[string], where path) {
-	b.level = first(level, byDefault(where.key("level").String(), defaultBackendLogLevel))
-	b.keys["level"] = strings.ToLower(b.level.value)
 }
 
 func foreignKeys(values map[string]any) map[string]any {
@@ -82,8 +72,6 @@ func indexOfBackend(backends []backend, name string) int {
 // newBackend is a backend that only its name was given of.
 func newBackend(name string, from origin) backend {
 	b := backend{name: setting[string]{name, from}, keys: map[string]any{}}
-	if name == BackendLog {
-		b.setLevel(nil, path{"metrics"})
-	}
+	b.readKeys(&table{doc: new(document), path: path{"metrics"}}, backendKeys[name])
 	return b
 }

@@ -68,9 +68,9 @@ func (t Target) Name() string {
 // Backend is one place to publish measurements to.
 type Backend struct {
 	Name string
-	// Keys are the backend's own keys as TOML gave them: string, int64, float64, bool, time.Time,
-	// []any and map[string]any. Never nil. The keys of cli and log are checked and complete; those
-	// of other backends are for the backend to check.
+	// Keys are the backend's own keys as TOML gives them: string, int64, float64, bool, time.Time,
+	// []any and map[string]any. Never nil. The keys of those that BackendKeys knows are checked and
+	// complete, with secrets from wherever they are; those of others are as they were given.
 	Keys map[string]any
 }
 
@@ -167,13 +167,14 @@ func Load(o Overrides) (Config, error) {
 // Parse returns the effective configuration from TOML text and options. The name file appears in
 // errors and in the result; "" stands for no file. The files with keys that the text names are read.
 func Parse(data []byte, file string, o Overrides) (Config, error) {
-	return parse(source{file: file, data: data}, o, host{os.Hostname, readSecret})
+	return parse(source{file: file, data: data}, o, host{os.Hostname, readSecret, os.Getenv})
 }
 
 // host is what a configuration needs of the system.
 type host struct {
 	name       func() (string, error)
 	readSecret func(file string) ([]byte, error)
+	getenv     func(variable string) string
 }
 
 func parse(src source, o Overrides, h host) (Config, error) {

@@ -15,7 +15,7 @@ const testHost = "test-host"
 // load parses text as latency.toml on a host called test-host, which has the files of testSecrets.
 func load(text string, o Overrides) (Config, error) {
 	return parse(source{file: DefaultFile, data: []byte(text)}, o,
-		host{func() (string, error) { return testHost, nil }, readTestSecret})
+		host{func() (string, error) { return testHost, nil }, readTestSecret, noEnvironment})
 }
 
 func mustLoad(t *testing.T, text string, o Overrides) Config {
@@ -39,7 +39,7 @@ func serverConfig() Config {
 		MaxSessions: 4096,
 		LogLevel:    LogInfo,
 		Timeout:     time.Second,
-		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{}}},
+		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{"buffer": int64(100_000)}}},
 		Reflector: Reflector{
 			Mode: Stateful, Format: FormatNTP, PTPUTCOffset: 37 * time.Second, RateLimit: 20_000,
 		},
@@ -60,6 +60,8 @@ func plainTarget(host string) Target {
 		},
 	}
 }
+
+func noEnvironment(string) string { return "" }
 
 func ptr[T any](v T) *T { return &v }
 
@@ -125,12 +127,16 @@ func TestKeysSetTheirField(t *testing.T) {
 			func(c *Config) { c.Timeout = time.Millisecond }},
 		{"the longest timeout", "timeout = 3600", func(c *Config) { c.Timeout = time.Hour }},
 		{"a backend in a table", "[metrics]\nbackend = \"log\"",
-			func(c *Config) { c.Backends = []Backend{{"log", map[string]any{"level": "warning"}}} }},
+			func(c *Config) {
+				c.Backends = []Backend{{"log", map[string]any{"buffer": int64(100_000), "level": "warning"}}}
+			}},
 		{"a level of the log backend", "[metrics]\nbackend = \"log\"\nlevel = \"INFO\"",
-			func(c *Config) { c.Backends = []Backend{{"log", map[string]any{"level": "info"}}} }},
+			func(c *Config) {
+				c.Backends = []Backend{{"log", map[string]any{"buffer": int64(100_000), "level": "info"}}}
+			}},
 		{"several backends", "[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"zeromq\"\nport = 5",
 			func(c *Config) {
-				c.Backends = []Backend{{"cli", map[string]any{}}, {"zeromq", map[string]any{"port": int64(5)}}}
+				c.Backends = []Backend{{"cli", map[string]any{"buffer": int64(100_000)}}, {"zeromq", map[string]any{"port": int64(5)}}}
 			}},
 		{"nested keys of a backend", "[[metrics]]\nbackend = \"datadog\"\n[[metrics.sites]]\nurl = \"u\"",
 			func(c *Config) {
@@ -183,7 +189,7 @@ func TestNameDefaultsToTheHostName(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := parse(source{file: "f", data: []byte(test.text)}, Overrides{},
-				host{func() (string, error) { return test.hostname, test.err }, readTestSecret})
+				host{func() (string, error) { return test.hostname, test.err }, readTestSecret, noEnvironment})
 			checkError(t, err, test.wantError)
 			if c.Name != test.wantName {
 				t.Errorf("name = %q, want %q", c.Name, test.wantName)

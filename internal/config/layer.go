@@ -69,9 +69,9 @@ type engine struct {
 
 // backend is one [[metrics]] table, already complete.
 type backend struct {
-	name  setting[string]
-	keys  map[string]any
-	level *setting[string] // of backend log only; keys has it too
+	name setting[string]
+	keys map[string]any
+	from map[string]origin // of keys; nil if they are not known here
 }
 
 // readLayer reads TOML text. The error is the first mistake: of syntax, then of a value or a key.

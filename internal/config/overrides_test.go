@@ -63,7 +63,7 @@ func TestOptionsWinOverTheFile(t *testing.T) {
 			func(c *Config) { c.Backends = c.Backends[1:] }},
 		{"a backend that is not in the file", Overrides{Metrics: ptr("log"), LogLevel: ptr("warning")},
 			func(c *Config) {
-				c.Backends = []Backend{{"log", map[string]any{"level": "warning"}}}
+				c.Backends = []Backend{{"log", map[string]any{"buffer": int64(100_000), "level": "warning"}}}
 				c.LogLevel = LogWarning
 			}},
 	} {

@@ -215,7 +215,9 @@ func (i Isolate) printed() any {
 func (b Backend) printed() map[string]any {
 	printed := map[string]any{"backend": b.Name}
 	for key, value := range maskSecrets(normalize(b.Keys)).(map[string]any) {
-		printed[key] = value
+		if _, inFile := b.Keys[key+"_file"]; !inFile {
+			printed[key] = value
+		}
 	}
 	return printed
 }

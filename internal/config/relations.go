@@ -49,11 +49,14 @@ func (l layers) checkTransports() error {
 // checkLogLevels refuses a backend log whose every point would be left out of the log.
 func (l layers) checkLogLevels() error {
 	for _, b := range l.chosenBackends() {
-		logLevel := l.logLevel()
-		if b.level == nil || ParseLogLevel(logLevel.value).letsThrough(ParseLogLevel(b.level.value)) {
+		if b.name.value != BackendLog {
 			continue
 		}
-		return conflict(b.level.from, logLevel.from, "log_level must let the level of backend log through")
+		logLevel := l.logLevel()
+		if ParseLogLevel(logLevel.value).letsThrough(ParseLogLevel(b.keys["level"].(string))) {
+			continue
+		}
+		return conflict(b.from["level"], logLevel.from, "log_level must let the level of backend log through")
 	}
 	return nil
 }

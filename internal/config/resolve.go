@@ -29,7 +29,9 @@ func (l layers) resolve(h host) (Config, error) {
 		LogFile:     first(l.flags.LogFile, l.file.LogFile, l.defaults.LogFile).value,
 		User:        first(l.file.User, l.defaults.User).value,
 		Group:       first(l.file.Group, l.defaults.Group).value,
-		Backends:    l.backends(),
+	}
+	if c.Backends, err = l.backends(h); err != nil {
+		return Config{}, err
 	}
 	c.applyTop(l.top())
 	c.Engine = l.engine().resolve()
@@ -75,12 +77,15 @@ func (l layers) maxSize() *setting[int] {
 	return first(l.flags.MaxSize, l.file.MaxSize, l.defaults.MaxSize)
 }
 
-func (l layers) backends() []Backend {
+func (l layers) backends(h host) ([]Backend, error) {
 	var backends []Backend
 	for _, b := range l.chosenBackends() {
+		if err := b.readSecrets(h); err != nil {
+			return nil, err
+		}
 		backends = append(backends, Backend{Name: b.name.value, Keys: b.keys})
 	}
-	return backends
+	return backends, nil
 }
 
 // chosenBackends keeps the keys that the file has for a backend named by option.

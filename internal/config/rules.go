@@ -48,6 +48,12 @@ var (
 		decode:  decodeString,
 		valid:   isHost,
 	}
+	secretRule = rule[string]{
+		kind:    "a string",
+		allowed: "1 to 1024 octets of UTF-8 without control characters",
+		decode:  decodeString,
+		valid:   func(s string) bool { return s != "" && len(s) <= 1024 && isPlainText(s) },
+	}
 	accountRule = rule[string]{
 		kind:    "a string",
 		allowed: "a name or a number, without control characters",

@@ -12,7 +12,7 @@
 //     shared memory, so nothing in it is trusted.
 //   - series: the resolved names of one session and metric.
 //   - point: one value of a series, at one time.
-//   - queue: the points that wait for one backend. Bounded; full means that the newest are dropped
+//   - queue: the points that wait for one backend. Bounded; full means that the oldest are dropped
 //     and counted.
 //
 // Nothing here ever makes a measuring thread wait, and no backend makes the exporter or another

@@ -88,7 +88,7 @@ func TestOnEventMayCallTheExporterAndBlock(t *testing.T) {
 		}})
 		r := newRing(t, 4096)
 		e.AddRing(r)
-		e.AddBackend(b, 0)
+		e.AddBackend(b, exporter.Pacing{})
 		addSession(t, e, measurement.Session{ID: 1})
 		addSession(t, e, measurement.Session{ID: 2})
 		stop := start(e)

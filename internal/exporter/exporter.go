@@ -99,10 +99,9 @@ func New(c Config) *Exporter {
 	}
 }
 
-// AddBackend adds a backend with a queue of limit points; 0 means DefaultQueue. Run closes it. It
-// must not be called once Run was.
-func (e *Exporter) AddBackend(b Backend, limit int) {
-	e.outlets = append(e.outlets, newOutlet(b, limit, e.config.Log, e.final))
+// AddBackend adds a backend, which Run closes. It must not be called once Run was.
+func (e *Exporter) AddBackend(b Backend, p Pacing) {
+	e.outlets = append(e.outlets, newOutlet(b, p, e.config.Log, e.final))
 }
 
 // AddSession makes a session's samples resolvable. Call it before the engine gets to know the

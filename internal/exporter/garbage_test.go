@@ -29,7 +29,7 @@ func exportGarbage(t *testing.T, capacity int, samples []measurement.Sample) {
 	b := &backend{name: "fake"}
 	e := exporter.New(exporter.Config{Name: "us", MaxReflected: 16})
 	e.AddRing(r)
-	e.AddBackend(b, 1000)
+	e.AddBackend(b, exporter.Pacing{Buffer: 1000})
 	addSession(t, e, measurement.Session{ID: 1, Source: "us", Target: "foo"})
 	push(t, r, samples...)
 	e.Drain()

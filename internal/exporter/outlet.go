@@ -8,23 +8,38 @@ import (
 	"github.com/rs/zerolog"
 )
 
-// flushEvery is how long a busy backend may hold points back.
-const flushEvery = 100 * time.Millisecond
+const (
+	// flushEvery is how long a busy backend may hold points back that has no Interval.
+	flushEvery = 100 * time.Millisecond
+
+	// The pauses between two tries: they double from the first on. At the end of the daemon there is no
+	// time for long ones.
+	firstPause   = 500 * time.Millisecond
+	longestPause = 30 * time.Second
+	lastPause    = 250 * time.Millisecond
+)
 
 // outlet is one backend with its queue and the goroutine that takes from the one to the other.
 type outlet struct {
 	backend Backend
+	pacing  Pacing
 	queue   *queue
 	log     zerolog.Logger
 	final   chan<- error  // takes the first error that ends the daemon
 	done    chan struct{} // closed when run has returned
 	failing bool          // the last error was logged and nothing has worked since
 	flushed time.Time     // last, or when the queue was last empty
+
+	refusals    int // points refused and not told yet
+	refusalTold time.Time
 }
 
-func newOutlet(b Backend, limit int, log zerolog.Logger, final chan<- error) *outlet {
+func newOutlet(b Backend, p Pacing, log zerolog.Logger, final chan<- error) *outlet {
+	if p.Batch <= 0 {
+		p.Batch = batchSize
+	}
 	return &outlet{
-		backend: b, queue: newQueue(limit), final: final, done: make(chan struct{}),
+		backend: b, pacing: p, queue: newQueue(p.Buffer), final: final, done: make(chan struct{}),
 		log: log.With().Str("backend", b.Name()).Logger(),
 	}
 }
@@ -50,64 +65,157 @@ func (o *outlet) run(ctx context.Context) {
 
 // serve returns nil when the queue is closed and empty, or the error that ends the daemon.
 func (o *outlet) serve(ctx context.Context) error {
-	batch := make([]Point, 0, batchSize)
+	batch := make([]Point, 0, o.pacing.Batch)
+	o.flushed = time.Now()
 	for {
+		o.gather()
 		points, more := o.queue.take(batch)
-		if len(points) == 0 {
-			if err := o.flush(ctx); err != nil || !more {
+		if len(points) > 0 {
+			if err := o.publish(ctx, points); err != nil {
 				return err
 			}
-			<-o.queue.wake
-			o.flushed = time.Now()
+		}
+		switch {
+		case o.pacing.Interval > 0 && (len(points) == cap(points) || time.Since(o.flushed) < o.pacing.Interval && more):
+			continue // more are waiting, or to be gathered
+		case o.pacing.Interval == 0 && len(points) > 0 && time.Since(o.flushed) < flushEvery:
 			continue
 		}
-		if err := o.publish(ctx, points); err != nil {
+		if err := o.flush(ctx); err != nil || !more {
 			return err
 		}
-		if time.Since(o.flushed) >= flushEvery {
-			if err := o.flush(ctx); err != nil {
-				return err
-			}
+		if o.pacing.Interval == 0 && len(points) == 0 {
+			<-o.queue.wake
+			o.flushed = time.Now()
+		}
+	}
+}
+
+// gather waits until the points that wait are to be handed on.
+func (o *outlet) gather() {
+	if o.pacing.Interval == 0 || o.queue.ready(o.pacing.Batch) {
+		return
+	}
+	over := time.NewTimer(time.Until(o.flushed.Add(o.pacing.Interval)))
+	defer over.Stop()
+	for !o.queue.ready(o.pacing.Batch) {
+		select {
+		case <-over.C:
+			return
+		case <-o.queue.wake:
 		}
 	}
 }
 
 // publish returns only errors that end the daemon, like flush.
 func (o *outlet) publish(ctx context.Context, points []Point) error {
-	err := o.backend.Publish(ctx, points)
-	if err == nil {
-		return nil
-	}
-	o.queue.settleFailed(int64(len(points)))
-	return o.fail(err)
+	return o.settle(o.insist(ctx, points), int64(len(points)))
 }
 
 func (o *outlet) flush(ctx context.Context) error {
-	o.flushed = time.Now()
 	unsettled := o.queue.unsettled()
-	if unsettled == 0 {
+	if unsettled > 0 {
+		if err := o.settle(o.insist(ctx, nil), unsettled); err != nil {
+			return err
+		}
+	}
+	o.flushed = time.Now()
+	if o.queue.settleSent() > 0 {
+		o.works()
+	}
+	return nil
+}
+
+// insist tries to publish points, or to flush if there are none, until the backend is available or ctx
+// is done.
+func (o *outlet) insist(ctx context.Context, points []Point) error {
+	for pause := firstPause; ; pause = min(2*pause, longestPause) {
+		err := o.try(ctx, points)
+		unavailable, ok := errors.AsType[*UnavailableError](err)
+		if !ok || ctx.Err() != nil {
+			return err
+		}
+		o.complain(err, "backend is away; the newest points are kept until it is back")
+		o.pause(ctx, max(pause, unavailable.After))
+		o.queue.retry()
+	}
+}
+
+func (o *outlet) try(ctx context.Context, points []Point) error {
+	if len(points) == 0 {
+		return o.backend.Flush(ctx)
+	}
+	return o.backend.Publish(ctx, points)
+}
+
+// pause waits, but not for long at the end of the daemon.
+func (o *outlet) pause(ctx context.Context, d time.Duration) {
+	over := time.NewTimer(d)
+	defer over.Stop()
+	for !o.queue.ending() {
+		select {
+		case <-over.C:
+			return
+		case <-o.queue.wake:
+		}
+	}
+	select {
+	case <-ctx.Done():
+	case <-time.After(lastPause):
+	}
+}
+
+// settle counts those of the last n points that will not be delivered, and returns err when that ends
+// the daemon.
+func (o *outlet) settle(err error, n int64) error {
+	if err == nil {
 		return nil
 	}
-	if err := o.backend.Flush(ctx); err != nil {
-		o.queue.settleFailed(unsettled)
-		return o.fail(err)
+	_, unavailable := errors.AsType[*UnavailableError](err)
+	rejected, some := errors.AsType[*RejectedError](err)
+	switch {
+	case errors.Is(err, ErrClosed):
+		o.queue.settleFailed(n)
+		return err
+	case unavailable: // and the time to exit is over
+		o.queue.settleDropped(n)
+	case some:
+		o.queue.settleFailed(int64(rejected.Points))
+		o.refused(rejected)
+	default:
+		o.queue.settleFailed(n)
+		o.complain(err, "backend fails; its points are lost until it works again")
 	}
-	o.queue.settleSent()
+	return nil
+}
+
+// refused logs what the server does not want, at most once a minute.
+func (o *outlet) refused(rejected *RejectedError) {
+	o.refusals += rejected.Points
+	if now := time.Now(); o.refusalTold.IsZero() || now.Sub(o.refusalTold) >= time.Minute {
+		o.log.Error().Err(rejected).Int("points", o.refusals).Msg("backend refuses points; those are lost")
+		o.refusalTold, o.refusals = now, 0
+	}
+}
+
+// fail is for an error of Close.
+func (o *outlet) fail(err error) {
+	if !errors.Is(err, ErrClosed) {
+		o.complain(err, "backend fails; its points are lost until it works again")
+	}
+}
+
+// complain logs err unless the backend was failing already.
+func (o *outlet) complain(err error, message string) {
+	if !o.failing {
+		o.failing = true
+		o.log.Error().Err(err).Msg(message)
+	}
+}
+
+func (o *outlet) works() {
 	if o.failing {
 		o.failing = false
 		o.log.Info().Msg("backend works again")
 	}
-	return nil
-}
-
-// fail logs err unless the backend was failing already. It returns err when that ends the daemon.
-func (o *outlet) fail(err error) error {
-	if errors.Is(err, ErrClosed) {
-		return err
-	}
-	if !o.failing {
-		o.failing = true
-		o.log.Error().Err(err).Msg("backend fails; its points are lost until it works again")
-	}
-	return nil
 }

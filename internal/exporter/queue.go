@@ -4,10 +4,10 @@ import "sync"
 
 // Sizes of queues.
 const (
-	// DefaultQueue is how many points wait for a backend at most, unless AddBackend says otherwise.
-	DefaultQueue = 100_000
+	// DefaultBuffer is how many points wait for a backend at most, unless its Pacing says otherwise.
+	DefaultBuffer = 100_000
 
-	batchSize    = 512  // points handed to Publish at once, at most
+	batchSize    = 512  // points handed to Publish at once at most, unless its Pacing says otherwise
 	initialQueue = 1024 // records; the queue grows from there as needed
 
 	// maxRuns bounds the points that runs of lost probes put into one queue, a few seconds of a
@@ -41,24 +41,26 @@ type queue struct {
 	sent    int64
 	dropped int64
 	failed  int64
+	retries int64
 	closed  bool
 }
 
 func newQueue(limit int) *queue {
 	if limit <= 0 {
-		limit = DefaultQueue
+		limit = DefaultBuffer
 	}
 	return &queue{limit: limit, wake: make(chan struct{}, 1), ring: make([]run, min(limit, initialQueue))}
 }
 
-// put appends runs as far as there is room, and counts the others as dropped.
+// put appends runs. Where there is no room it drops the oldest, and counts them.
 func (q *queue) put(runs []run) {
 	q.mu.Lock()
 	for i := range runs {
-		if q.closed || !q.room(runs[i].count) {
+		if q.closed {
 			q.dropped += runs[i].count
 			continue
 		}
+		q.makeRoom(runs[i].count)
 		q.ring[q.at(q.length)] = runs[i]
 		q.length++
 		q.waiting += runs[i].count
@@ -67,15 +69,22 @@ func (q *queue) put(runs []run) {
 	q.signal()
 }
 
-// room reports whether a run of count fits, and grows the ring for it.
-func (q *queue) room(count int64) bool {
-	if q.length == q.limit || (count > 1 && q.waiting+count > maxRuns) {
-		return false
+// makeRoom makes room for a run of count.
+func (q *queue) makeRoom(count int64) {
+	for q.length == q.limit || q.length > 0 && count > 1 && q.waiting+count > maxRuns {
+		q.dropped += q.ring[q.first].count
+		q.waiting -= q.ring[q.first].count
+		q.removeFirst()
 	}
 	if q.length == len(q.ring) {
 		q.grow()
 	}
-	return true
+}
+
+func (q *queue) removeFirst() {
+	q.ring[q.first] = run{} // lets go of the series
+	q.first = q.at(1)
+	q.length--
 }
 
 func (q *queue) grow() {
@@ -115,14 +124,33 @@ func (q *queue) take(dst []Point) (points []Point, more bool) {
 		}
 		oldest.count -= n
 		if oldest.count == 0 {
-			*oldest = run{} // lets go of the series
-			q.first = q.at(1)
-			q.length--
+			q.removeFirst()
 		}
 	}
 	q.waiting -= int64(len(points))
 	q.taken += int64(len(points))
 	return points, len(points) > 0 || !q.closed
+}
+
+// ready reports whether so many points wait, or no more will come.
+func (q *queue) ready(points int) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.waiting >= int64(points) || q.closed
+}
+
+// ending reports whether no more will come.
+func (q *queue) ending() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.closed
+}
+
+// retry counts another try for the same points.
+func (q *queue) retry() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.retries++
 }
 
 // unsettled is how many points were taken and not settled.
@@ -132,12 +160,23 @@ func (q *queue) unsettled() int64 {
 	return q.taken
 }
 
-// settleSent counts all points that were taken as sent.
-func (q *queue) settleSent() {
+// settleSent counts all points that were taken as sent, and returns how many these are.
+func (q *queue) settleSent() int64 {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.sent += q.taken
+	n := q.taken
+	q.sent += n
 	q.taken = 0
+	return n
+}
+
+// settleDropped counts the last n points that were taken as dropped.
+func (q *queue) settleDropped(n int64) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n = min(n, q.taken)
+	q.dropped += n
+	q.taken -= n
 }
 
 // settleFailed counts the last n points that were taken as failed.
@@ -175,7 +214,7 @@ func (q *queue) counters(name string) BackendCounters {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return BackendCounters{
-		Name:   name,
+		Name: name, Retries: uint64(q.retries),
 		Queued: uint64(q.waiting + q.taken), Sent: uint64(q.sent),
 		Dropped: uint64(q.dropped), Failed: uint64(q.failed),
 	}

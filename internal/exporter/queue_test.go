@@ -16,13 +16,13 @@ func account(t *testing.T, q *queue, queued, sent, dropped, failed uint64) {
 	}
 }
 
-func TestFullQueueDropsTheNewest(t *testing.T) {
+func TestFullQueueDropsTheOldest(t *testing.T) {
 	q := newQueue(3)
 	q.put([]run{single(0), single(1), single(2), single(3), single(4)})
 	account(t, q, 3, 0, 2, 0)
 	points, _ := q.take(make([]Point, 0, 8))
-	if len(points) != 3 || points[0].Value != 0 || points[2].Value != 2 {
-		t.Errorf("take = %v, want the three oldest", points)
+	if len(points) != 3 || points[0].Value != 2 || points[2].Value != 4 {
+		t.Errorf("take = %v, want the three newest", points)
 	}
 }
 

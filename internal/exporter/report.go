@@ -101,6 +101,7 @@ func addNonZero(line *zerolog.Event, totals selfstats.Totals, exported Counters)
 		add(b.Name+"_sent", b.Sent)
 		add(b.Name+"_dropped", b.Dropped)
 		add(b.Name+"_failed", b.Failed)
+		add(b.Name+"_retries", b.Retries)
 	}
 }
 

@@ -94,7 +94,7 @@ func TestReportShowsWhereExportedSamplesWent(t *testing.T) {
 	r := newRing(t, 4)
 	e := exporter.New(exporter.Config{})
 	e.AddRing(r)
-	e.AddBackend(&backend{name: "fake"}, 1)
+	e.AddBackend(&backend{name: "fake"}, exporter.Pacing{Buffer: 1})
 	addSession(t, e, measurement.Session{ID: 1})
 	push(t, r, metric(1, measurement.UDPRTT, 1), metric(1, measurement.UDPRTT, 2), metric(9, measurement.UDPRTT, 3), metric(1, 99, 4))
 	overflow := metric(1, measurement.UDPRTT, 5)

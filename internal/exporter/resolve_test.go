@@ -21,7 +21,7 @@ func newPair(t *testing.T) (*exporter.Exporter, *backend, func(...measurement.Sa
 	b := &backend{name: "fake"}
 	e := exporter.New(exporter.Config{Name: "us"})
 	e.AddRing(r)
-	e.AddBackend(b, 0)
+	e.AddBackend(b, exporter.Pacing{})
 	return e, b, func(s ...measurement.Sample) { push(t, r, s...) }
 }
 
@@ -76,7 +76,7 @@ func TestNamesOfReflectedSessions(t *testing.T) {
 			b := &backend{name: "fake"}
 			e := exporter.New(exporter.Config{Name: "us"})
 			e.AddRing(r)
-			e.AddBackend(b, 0)
+			e.AddBackend(b, exporter.Pacing{})
 			announce(t, r, reflectedID, tt.identity)
 			push(t, r, metric(reflectedID, measurement.UDPOWD, 10))
 			runOnce(t, e)
@@ -100,7 +100,7 @@ func TestEndForgetsAReflectedSession(t *testing.T) {
 	b := &backend{name: "fake"}
 	e := exporter.New(exporter.Config{Name: "us"})
 	e.AddRing(r)
-	e.AddBackend(b, 0)
+	e.AddBackend(b, exporter.Pacing{})
 	end := measurement.Sample{Session: reflectedID, Kind: measurement.KindEnd}
 	announce(t, r, reflectedID, "them|")
 	push(t, r, metric(reflectedID, measurement.UDPOWD, 1), end, metric(reflectedID, measurement.UDPOWD, 2), end)
@@ -116,7 +116,7 @@ func TestRingsDoNotShareReflectedSessions(t *testing.T) {
 	e := exporter.New(exporter.Config{Name: "us"})
 	e.AddRing(a)
 	e.AddRing(z)
-	e.AddBackend(b, 0)
+	e.AddBackend(b, exporter.Pacing{})
 	announce(t, a, reflectedID, "from-a|")
 	announce(t, z, reflectedID, "from-z|")
 	push(t, a, metric(reflectedID, measurement.UDPOWD, 1))
@@ -133,7 +133,7 @@ func TestReflectedSessionsAreBounded(t *testing.T) {
 	b := &backend{name: "fake"}
 	e := exporter.New(exporter.Config{MaxReflected: 2})
 	e.AddRing(r)
-	e.AddBackend(b, 0)
+	e.AddBackend(b, exporter.Pacing{})
 	for i := range measurement.SessionID(3) {
 		announce(t, r, reflectedID+i, "them|")
 		push(t, r, metric(reflectedID+i, measurement.UDPOWD, 1))

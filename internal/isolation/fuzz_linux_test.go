@@ -39,7 +39,7 @@ func FuzzSharedMemoryNeverCrashesOrHangsTheParent(f *testing.F) {
 		}
 		unix.Close(fd)
 		e := exporter.New(exporter.Config{Name: "us", FlushLimit: time.Minute})
-		e.AddBackend(discard{}, 1024)
+		e.AddBackend(discard{}, exporter.Pacing{Buffer: 1024})
 		for _, out := range m.outputs {
 			e.AddRing(out.Ring)
 		}

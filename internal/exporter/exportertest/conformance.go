@@ -158,7 +158,7 @@ func deliversFromRing(t *testing.T, s Subject) {
 	must(t, "ring.New", err)
 	e := exporter.New(exporter.Config{Log: zerolog.Nop()})
 	e.AddRing(r)
-	e.AddBackend(s.Backend, 0)
+	e.AddBackend(s.Backend, exporter.Pacing{})
 	must(t, "AddSession", e.AddSession(measurement.Session{ID: 1, Source: "a", Target: "b"}))
 	for i := range n {
 		r.Push(&measurement.Sample{

@@ -20,7 +20,7 @@ func Series(m measurement.Metric, source, target string, own []string) *exporter
 	var caught catcher
 	e := exporter.New(exporter.Config{Log: zerolog.Nop()})
 	e.AddRing(r)
-	e.AddBackend(&caught, 0)
+	e.AddBackend(&caught, exporter.Pacing{})
 	session := measurement.Session{ID: 1, Source: source, Target: target, Tags: own}
 	if err := e.AddSession(session); err != nil {
 		panic(fmt.Sprintf("AddSession: %v", err))

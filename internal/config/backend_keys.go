@@ -1,0 +1,174 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// backendKey is a key of a backend.
+type backendKey struct {
+	name    string
+	allowed string
+	initial any // its default; nil: it is absent unless it is given
+	secret  bool
+	read    func(t *table) *setting[any]
+}
+
+// backendKeys are the keys of each backend beside its name. Those of a backend that is not here are
+// taken as they are.
+var backendKeys = map[string][]backendKey{
+	BackendCLI: {bufferKey},
+	BackendLog: {bufferKey, keyOf("level", backendLevelRule, defaultBackendLogLevel)},
+}
+
+// bufferKey is for how many points wait while a backend is slow or away.
+var bufferKey = keyOf("buffer", intBetween(1000, 10_000_000, "points"), 100_000)
+
+// keyOf makes a key that has a default.
+func keyOf[T any](name string, r rule[T], initial T) backendKey {
+	k := optionalKey(name, r)
+	k.initial = plain(initial)
+	return k
+}
+
+// optionalKey makes a key that is absent unless it is given.
+func optionalKey[T any](name string, r rule[T]) backendKey {
+	return backendKey{name: name, allowed: r.want(), read: func(t *table) *setting[any] {
+		s := read(t, name, r)
+		if s == nil {
+			return nil
+		}
+		return &setting[any]{plain(s.value), s.from}
+	}}
+}
+
+// secretKey makes a key whose value may also be in a file, which the key NAME_file names, or in an
+// environment variable; see readSecrets.
+func secretKey(name string) backendKey {
+	k := optionalKey(name, secretRule)
+	k.secret = true
+	return k
+}
+
+// fileKey is the key that names the file of a secret.
+func (k backendKey) fileKey() backendKey { return optionalKey(k.name+"_file", keyFileRule) }
+
+// backendLevelRule is logLevelRule for a value that is kept in small letters.
+var backendLevelRule = rule[string]{
+	kind: logLevelRule.kind, allowed: logLevelRule.allowed, valid: logLevelRule.valid,
+	decode: func(value any) (string, bool) {
+		level, ok := decodeString(value)
+		return strings.ToLower(level), ok
+	},
+}
+
+// plain is a value as TOML gives it.
+func plain(value any) any {
+	if i, ok := value.(int); ok {
+		return int64(i)
+	}
+	return value
+}
+
+// readKeys completes a backend by the keys of its table.
+func (b *backend) readKeys(t *table, keys []backendKey) {
+	b.from = map[string]origin{}
+	for _, k := range keys {
+		s := k.read(t)
+		if k.secret {
+			file := k.fileKey().read(t)
+			if s != nil && file != nil {
+				t.doc.fail(conflict(s.from, file.from, "give one of them"))
+			}
+			b.take(k.name+"_file", file)
+		}
+		if s == nil && k.initial != nil {
+			s = byDefault(t.path.key(k.name).String(), k.initial)
+		}
+		b.take(k.name, s)
+	}
+}
+
+func (b *backend) take(key string, s *setting[any]) {
+	if s != nil {
+		b.keys[key], b.from[key] = s.value, s.from
+	}
+}
+
+// readSecrets fills in the secrets that are in files of their own, or in the environment: the password
+// of backend clickhouse in LATENCY_MONITOR_CLICKHOUSE_PASSWORD. A file wins.
+func (b *backend) readSecrets(h host) error {
+	for _, k := range backendKeys[b.name.value] {
+		if !k.secret {
+			continue
+		}
+		if name, given := b.keys[k.name+"_file"]; given {
+			secret, err := readOneLine(h.readSecret, name.(string))
+			if err != nil {
+				return fmt.Errorf("%s: %w", b.from[k.name+"_file"], err)
+			}
+			b.keys[k.name] = secret
+			continue
+		}
+		if _, given := b.keys[k.name]; given {
+			continue
+		}
+		variable := "LATENCY_MONITOR_" + strings.ToUpper(b.name.value+"_"+k.name)
+		if secret := h.getenv(variable); secret != "" {
+			if !secretRule.accepts(secret) {
+				return fmt.Errorf("environment variable %s: must be %s", variable, secretRule.allowed)
+			}
+			b.keys[k.name] = secret
+		}
+	}
+	return nil
+}
+
+// readOneLine reads a secret from a file: its only line. The error does not quote it.
+func readOneLine(readSecret func(string) ([]byte, error), name string) (string, error) {
+	data, err := readSecret(name)
+	if err != nil {
+		return "", cause(err)
+	}
+	secret := strings.TrimSuffix(strings.TrimSuffix(string(data), "\n"), "\r")
+	if !secretRule.accepts(secret) {
+		return "", fmt.Errorf("must have one line, and be %s", secretRule.allowed)
+	}
+	return secret, nil
+}
+
+// Text returns the value of a key that is a string; "" if it is absent.
+func (b Backend) Text(key string) string { text, _ := b.Keys[key].(string); return text }
+
+// Int returns the value of a key that is an integer; 0 if it is absent.
+func (b Backend) Int(key string) int { i, _ := b.Keys[key].(int64); return int(i) }
+
+// Bool returns the value of a key that is a boolean; false if it is absent.
+func (b Backend) Bool(key string) bool { v, _ := b.Keys[key].(bool); return v }
+
+// Seconds returns the value of a key that is a number of seconds; 0 if it is absent.
+func (b Backend) Seconds(key string) time.Duration {
+	seconds, _ := b.Keys[key].(float64)
+	return time.Duration(seconds * float64(time.Second))
+}
+
+// BackendKey tells people of a key of a backend.
+type BackendKey struct {
+	Name    string
+	Allowed string // which values
+	Default any    // nil: none
+}
+
+// BackendKeys are the keys that a backend of this build has beside its name; nil if it has none of its
+// own.
+func BackendKeys(backend string) []BackendKey {
+	var keys []BackendKey
+	for _, k := range backendKeys[backend] {
+		keys = append(keys, BackendKey{k.name, k.allowed, k.initial})
+		if k.secret {
+			keys = append(keys, BackendKey{k.fileKey().name, k.fileKey().allowed, nil})
+		}
+	}
+	return keys
+}

@@ -1,0 +1,228 @@
+package exporter_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
+	"github.com/latency-monitor/latency-monitor/pkg/ring"
+)
+
+// paced makes an exporter with one backend, a ring and a session.
+func paced(t *testing.T, p exporter.Pacing) (*exporter.Exporter, *backend, *ring.SPSC, *logBuffer) {
+	t.Helper()
+	log := new(logBuffer)
+	e := exporter.New(exporter.Config{Log: log.logger()})
+	b := &backend{name: "fake"}
+	e.AddBackend(b, p)
+	r := newRing(t, 4096)
+	e.AddRing(r)
+	addSession(t, e, measurement.Session{ID: 1})
+	return e, b, r, log
+}
+
+func values(points []exporter.Point) []int64 {
+	var all []int64
+	for _, p := range points {
+		all = append(all, p.Value)
+	}
+	return all
+}
+
+func TestPointsAreGatheredForAnInterval(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Batch: 2000, Interval: 10 * time.Second})
+		var sizes []int
+		b.publish = func(_ context.Context, points []exporter.Point) error {
+			sizes = append(sizes, len(points))
+			return nil
+		}
+		stop := start(e)
+		for i := range int64(2500) { // 100 a second
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		synctest.Wait()
+		for _, size := range sizes {
+			if size < 990 || size > 1000 { // the exporter looks every 10 ms
+				t.Errorf("%d points published at once, want about 1000", size)
+			}
+		}
+		if len(sizes) < 2 || b.flushes != 2 {
+			t.Errorf("published %d times and flushed %d times in 25 s, want about twice", len(sizes), b.flushes)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Counters().Backends[0]; c.Sent != 2500 {
+			t.Errorf("counters = %+v, want all sent", c)
+		}
+	})
+}
+
+func TestBatchOfAnIntervalDoesNotWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Batch: 100, Interval: time.Hour})
+		stop := start(e)
+		for i := range int64(250) {
+			push(t, r, metric(1, measurement.UDPRTT, i))
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		if n := len(b.got()); n != 200 || b.flushes != 0 {
+			t.Errorf("%d points and %d flushes, want 200 and none", n, b.flushes)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Counters().Backends[0]; c.Sent != 250 || b.flushes != 1 {
+			t.Errorf("counters = %+v after %d flushes, want all sent after one", c, b.flushes)
+		}
+	})
+}
+
+// What is kept is the newest, in order, once; and the log tells it once.
+func TestUnavailableBackendGetsTheNewestWhenItIsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const buffer, total = 1000, 5000
+		e, b, r, log := paced(t, exporter.Pacing{Buffer: buffer, Batch: 10})
+		var away atomic.Bool
+		b.publish = func(context.Context, []exporter.Point) error {
+			if away.Load() {
+				return &exporter.UnavailableError{Err: errors.New("connection refused")}
+			}
+			return nil
+		}
+		stop := start(e)
+		for i := range int64(total) {
+			if i == 1000 {
+				time.Sleep(time.Second)
+				synctest.Wait()
+				away.Store(true)
+			}
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+		c := e.Counters().Backends[0]
+		if c.Sent != 1000 || c.Dropped == 0 || c.Queued+c.Dropped != total-1000 || c.Queued > buffer+10 {
+			t.Errorf("counters = %+v, want 1000 sent, at most %d queued, the rest dropped", c, buffer+10)
+		}
+		if c.Retries < 3 || c.Retries > 10 { // 0.5 s, 1 s, … 30 s in 41 s
+			t.Errorf("%d retries in 41 s, want a few", c.Retries)
+		}
+		away.Store(false)
+		time.Sleep(31 * time.Second)
+		synctest.Wait()
+		c = e.Counters().Backends[0]
+		if c.Queued+c.Failed != 0 || c.Sent+c.Dropped != total {
+			t.Errorf("counters = %+v, want all sent or dropped", c)
+		}
+		got := values(b.got())
+		if !slices.IsSorted(got) || got[len(got)-1] != total-1 || got[len(got)-buffer] != total-buffer {
+			t.Errorf("the last of %d points are not the newest %d", len(got), buffer)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"level":"error","backend":"fake","error":"connection refused","message":"backend is away; the newest points are kept until it is back"}
+{"level":"info","backend":"fake","message":"backend works again"}
+`
+		if log.String() != want {
+			t.Errorf("log:\n%s\nwant:\n%s", log, want)
+		}
+	})
+}
+
+func TestUnavailableFlushIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Interval: time.Second})
+		b.flush = func(context.Context) error {
+			if b.flushes < 3 {
+				return &exporter.UnavailableError{Err: errors.New("away"), After: 5 * time.Second}
+			}
+			return nil
+		}
+		stop := start(e)
+		push(t, r, metric(1, measurement.UDPRTT, 1))
+		time.Sleep(9 * time.Second)
+		synctest.Wait()
+		if c := e.Counters().Backends[0]; c.Queued != 1 || c.Retries != 1 {
+			t.Errorf("counters = %+v after 9 s, want 1 queued after 1 retry", c)
+		}
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		if c := e.Counters().Backends[0]; c.Sent != 1 || c.Retries != 2 {
+			t.Errorf("counters = %+v, want 1 sent after 2 retries", c)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// At the end there is time for some tries, and what then is left counts as dropped.
+func TestUnavailableBackendDoesNotDelayTheEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Batch: 2})
+		b.publish = func(context.Context, []exporter.Point) error {
+			return &exporter.UnavailableError{Err: errors.New("away"), After: time.Hour}
+		}
+		stop := start(e)
+		for i := range int64(5) {
+			push(t, r, metric(1, measurement.UDPRTT, i))
+		}
+		time.Sleep(time.Minute)
+		begin := time.Now()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if took := time.Since(begin); took != 4500*time.Millisecond || b.closes != 1 {
+			t.Errorf("Run took %v with %d closes, want 4.5s and 1", took, b.closes)
+		}
+		if c := e.Counters().Backends[0]; c.Dropped != 5 || c.Queued+c.Failed != 0 || c.Retries < 10 {
+			t.Errorf("counters = %+v, want 5 dropped after some tries", c)
+		}
+	})
+}
+
+func TestRejectedPointsFailAndTheOthersAreSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, log := paced(t, exporter.Pacing{})
+		b.publish = func(_ context.Context, points []exporter.Point) error {
+			bad := 0
+			for _, p := range points {
+				if p.Value%10 == 0 {
+					bad++
+				}
+			}
+			if bad == 0 {
+				return nil
+			}
+			return fmt.Errorf("insert: %w", &exporter.RejectedError{Err: errors.New("code 72"), Points: bad})
+		}
+		stop := start(e)
+		for i := range int64(1000) {
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Counters().Backends[0]; c.Failed != 100 || c.Sent != 900 {
+			t.Errorf("counters = %+v, want 100 failed and 900 sent", c)
+		}
+		if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "code 72") {
+			t.Errorf("log = %s, want one line with the reason in 10 s", log)
+		}
+	})
+}

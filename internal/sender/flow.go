@@ -11,30 +11,25 @@ import (
 // both, as what is published has it.
 type flow struct {
 	table *match.Table
-
-	from   uint64 // first seq of the table since this protocol was taken up last
-	shift  uint64 // what is added to it and those after it to get the session's count, modulo 2^64
-	before uint64 // the same for those before, which may be under way still
+	// places in the session of the probes that the table remembers, by seq modulo the length; nil in a
+	// session of one flow, whose seqs they are.
+	places []uint64
 }
 
-// count is the place in the session of the flow's probe seq.
+// count is the place in the session of the flow's probe seq, which the table remembers.
 func (f *flow) count(seq uint64) uint64 {
-	if seq < f.from {
-		return seq + f.before
+	if f.places == nil {
+		return seq
 	}
-	return seq + f.shift
+	return f.places[seq%uint64(len(f.places))]
 }
 
-// next is the place in the session of the next probe, if that belongs to the flow.
-func (f *flow) next() uint64 {
-	seq, _ := f.table.Next()
-	return f.count(seq)
-}
-
-// takeUp goes on with the flow at a place in the session.
-func (f *flow) takeUp(count uint64) {
-	seq, _ := f.table.Next()
-	f.from, f.shift, f.before = seq, count-seq, f.shift
+// takePlace gives the session's next place to probe seq of a flow, which is sent.
+func (x *session) takePlace(f *flow, seq uint64) {
+	if f.places != nil {
+		f.places[seq%uint64(len(f.places))] = x.places
+	}
+	x.places++
 }
 
 // outstanding is how many of a session's probes wait for a reply.

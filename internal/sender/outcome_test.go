@@ -43,7 +43,7 @@ func TestFlappingTargetIsToldSeldom(t *testing.T) {
 			}
 			s := &Sender{config: Config{Ring: buffer}, counters: new(selfstats.Block)}
 			d := sessionTo(1, measurement.UDP, anyPort)
-			d.MaxLost, d.RTT = 1, false
+			d.Protocol, d.MaxLost, d.RTT = measurement.Text, 1, false
 			x := newSession(0, d)
 			for i := range probes {
 				step(s, x, i, clock.Mono(time.Hour+time.Duration(i)*interval))
@@ -64,7 +64,7 @@ func TestLossesOfAnOutageThatIsOverDoNotMakeTheTargetSilent(t *testing.T) {
 	}
 	s := &Sender{config: Config{Ring: buffer}, counters: new(selfstats.Block)}
 	d := sessionTo(1, measurement.UDP, anyPort)
-	d.MaxLost, d.RTT = 3, false
+	d.Protocol, d.MaxLost, d.RTT = measurement.Text, 3, false
 	x := newSession(0, d)
 	now := clock.Mono(time.Hour)
 	s.heard(x, 100, now)

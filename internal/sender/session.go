@@ -23,6 +23,7 @@ type session struct {
 	template *textproto.Template // UDP and TCP
 	stamp    *stamper            // the probes in STAMP; nil where there are none
 	speaking *flow               // the one of both that new probes belong to
+	places   uint64              // in the session, that its probes over UDP took
 	lane     *lane               // UDP; nil while the system has no socket for us
 	tcp      connection          // TCP
 	dials    []packetio.Stream   // TCPConnect: connections under way, by seq modulo the length
@@ -88,6 +89,10 @@ func newSession(index int, d measurement.Session) *session {
 	if d.Transport != measurement.UDP || d.Protocol != measurement.STAMP {
 		x.text.table, x.template = newTextTable(&d), newTemplate(&d)
 		x.speaking = &x.text
+	}
+	if x.stamp != nil && x.text.table != nil {
+		x.text.places = make([]uint64, x.text.table.Cap())
+		x.stamp.places = make([]uint64, x.stamp.table.Cap())
 	}
 	return x
 }

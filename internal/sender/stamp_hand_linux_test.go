@@ -3,6 +3,8 @@ package sender
 import (
 	"bytes"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -221,7 +223,6 @@ func TestLossHasNoDirectionWhereTheReflectorDoesNotCount(t *testing.T) {
 func TestStampProbesAreMeasuredAcrossTheWrap(t *testing.T) {
 	l := newLossy(t, func(*measurement.Session, *stampPeer) {})
 	l.session.stamp.beginAt(1<<32 - 3)
-	l.session.stamp.takeUp(0)
 	l.peer.number = 5
 	l.play("....f..b.")
 	l.settle()
@@ -332,6 +333,45 @@ func TestNameThatIsNoUTF8IsNotAnnounced(t *testing.T) {
 	probe := l.peer.next()
 	if tlvs := l.peer.tlvs(probe); tlvs[stamp.TypeSessionIdentity] != nil || tlvs[stamp.TypeDirectMeasurement] == nil {
 		t.Errorf("TLVs %v, want all but an identity", tlvs)
+	}
+}
+
+// Each probe has a place of its own in the session, also where several that ask in text are under way
+// among those in STAMP.
+func TestProbesOfBothProtocolsHavePlacesOfTheirOwn(t *testing.T) {
+	l := newLossy(t, func(s *measurement.Session, _ *stampPeer) {
+		s.Protocol, s.Interval, s.Timeout, s.MaxLost = measurement.Auto, 100*time.Millisecond, 10*time.Second, 1
+	})
+	l.play(".")
+	l.session.stamp.lostRun = 1
+	var texts, stamps []request
+	for range 50 {
+		l.nextSlot()
+		if probe := l.peer.next(); probe.text {
+			texts = append(texts, probe)
+		} else {
+			stamps = append(stamps, probe)
+		}
+	}
+	for _, probe := range append(stamps, texts...) {
+		l.answer(probe)
+		l.step()
+	}
+	places := map[int64]uint64{}
+	for n := l.config.Ring.Pop(l.popped[:]); n > 0; n = l.config.Ring.Pop(l.popped[:]) {
+		for _, s := range l.popped[:n] {
+			if s.Kind == measurement.KindMetric && s.Metric == measurement.UDPRTT {
+				places[s.Time] = s.Seq
+			}
+		}
+	}
+	if len(texts) < 3 || len(places) != 51 {
+		t.Fatalf("%d probes asked in text and %d were measured, want some and 51", len(texts), len(places))
+	}
+	for i, at := range slices.Sorted(maps.Keys(places)) {
+		if places[at] != uint64(i) {
+			t.Errorf("probe %d has the place %d", i, places[at])
+		}
 	}
 }
 

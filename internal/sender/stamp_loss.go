@@ -92,7 +92,8 @@ const splitPoints = 256
 func (s *Sender) publishSplit(x *session, split *match.Split) {
 	w := x.stamp
 	total, known := split.Forward+split.Backward, uint64(0)
-	from := max(split.From+1, split.To+1-min(split.To+1, uint64(w.table.Cap())))
+	next, _ := w.table.Next()
+	from := max(split.From+1, next-min(next, uint64(w.table.Cap())))
 	for seq := from; seq <= split.To; seq++ {
 		if w.directions.WasLost(seq) {
 			known++

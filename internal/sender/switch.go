@@ -47,7 +47,6 @@ func (s *Sender) upgrade(x *session, now clock.Mono) {
 		return
 	}
 	s.begin(w)
-	w.takeUp(x.text.next())
 	x.speaking = &w.flow
 	s.counters.Inc(selfstats.StampUpgrades)
 	s.event(x, measurement.EventStamp, 0)
@@ -64,7 +63,6 @@ func (x *session) doubts(slot clock.Mono) bool {
 		return false
 	}
 	w.asked = slot
-	x.text.takeUp(w.next())
 	return true
 }
 
@@ -87,7 +85,6 @@ func (s *Sender) fallBack(x *session, now clock.Mono) {
 	if x.Protocol != measurement.Auto || x.speaking != &w.flow {
 		return
 	}
-	x.text.takeUp(w.next())
 	x.speaking = &x.text
 	w.fellBack(now)
 	s.counters.Inc(selfstats.StampFallbacks)

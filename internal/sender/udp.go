@@ -154,6 +154,7 @@ func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe, mono clock
 	} else {
 		table.Add(mono, wall, s.step.Epoch())
 	}
+	probe.session.takePlace(probe.flow, seq)
 	s.tookSlot(probe.session, probe.slot, mono)
 	l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
 }

@@ -71,6 +71,9 @@ func (s *Sender) answeredStamp(x *session, m *stamp.ReflectorPacket, r reply, pr
 	if w.directions != nil {
 		w.directions.Answered(probe.Seq, m.Seq)
 	}
+	if verdict == match.Unasked && probe.Seq >= w.judgedFrom { // also where no TLV comes back that would say so
+		w.refuse(returnPath)
+	}
 	s.readTLVs(x, m, probe.Seq, r.read)
 	if m.TTL != 0 && w.ttl.take(m.TTL, r.read) {
 		s.event(x, measurement.EventTTL, int64(m.TTL))

@@ -509,22 +509,26 @@ func TestOneWayStampSessionAsksForFewReplies(t *testing.T) {
 }
 
 func TestOneWaySessionWhoseTargetAlwaysAnswersSettlesAll(t *testing.T) {
-	each(t, func(r *rig) {
-		peer := newStampPeer(t, nil)
-		peer.noTLVs = true
-		s := stampTo(1, peer.addr())
-		s.RTT, s.OWD, s.Timeout = false, measurement.OWDNever, time.Second
-		r.add(s)
-		for r.counters.Get(selfstats.ProbesAnswered) < 5 {
-			peer.answer(peer.next())
-		}
-		if _, there := peer.tlvs(peer.sentAfter(clock.WallNow()))[stamp.TypeReturnPath]; there {
-			r.Error("asks for no reply though the target does not understand that")
-		}
-		r.drain()
-		r.balanced()
-		r.noMoreMetrics()
-	})
+	for name, length := range map[string]int{"TLVs sent back": 0, "TLVs cut": stamp.BaseSize, "TWAMP Light without TTL": 38} {
+		t.Run(name, func(t *testing.T) {
+			each(t, func(r *rig) {
+				peer := newStampPeer(t, nil)
+				peer.noTLVs, peer.length = true, length
+				s := stampTo(1, peer.addr())
+				s.RTT, s.OWD, s.Timeout = false, measurement.OWDNever, time.Second
+				r.add(s)
+				for range 20 {
+					peer.answer(peer.next())
+				}
+				if _, there := peer.tlvs(peer.sentAfter(clock.WallNow()))[stamp.TypeReturnPath]; there {
+					r.Error("asks for no reply though the target does not understand that")
+				}
+				r.drain()
+				r.balanced()
+				r.noMoreMetrics()
+			})
+		})
+	}
 }
 
 func TestStampNumbersOnTheWireWrap(t *testing.T) {

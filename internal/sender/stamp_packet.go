@@ -19,6 +19,7 @@ const (
 	directMeasurement
 	extraPadding
 	returnPath
+	sessionIdentity // which is sent all the same
 )
 
 // answered are those that come back in each reply.
@@ -35,6 +36,8 @@ func setOf(t stamp.Type) tlvSet {
 		return extraPadding
 	case stamp.TypeReturnPath:
 		return returnPath
+	case stamp.TypeSessionIdentity:
+		return sessionIdentity
 	}
 	return 0
 }
@@ -106,6 +109,21 @@ func (w *stamper) pad(p *packet, b []byte) []byte {
 		p.has |= extraPadding
 	}
 	return b
+}
+
+// judge takes which TLVs of a probe the far end understood and which it did not, as the reply says. What
+// does not come back at all is not understood either.
+func (w *stamper) judge(understood, not tlvSet) {
+	var v variant // the probe, as far as the reply shows
+	came := understood | not
+	if came&sessionIdentity != 0 {
+		v |= identified
+	}
+	if came&returnPath != 0 {
+		v |= unasked
+	}
+	missed := answeredTLVs & w.packets[v].has &^ understood
+	w.refuse((not | missed) &^ sessionIdentity)
 }
 
 // refuse leaves TLVs out from now on.

@@ -144,8 +144,8 @@ func (s *Sender) readTLVs(x *session, m *stamp.ReflectorPacket, seq uint64, now 
 	if understood&directMeasurement == 0 {
 		w.counting.unknown()
 	}
-	if seq >= w.judgedFrom { // what does not come back at all is not understood either
-		w.refuse(not | answeredTLVs&w.packets[0].has&^understood)
+	if seq >= w.judgedFrom {
+		w.judge(understood, not)
 	}
 }
 

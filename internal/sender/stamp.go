@@ -36,7 +36,7 @@ type stamper struct {
 	sent       uint64     // probes since STAMP began, as far as identityProbes
 	identityAt clock.Mono // when the identity was sent last
 	askedAt    clock.Mono // when a reply was asked for last
-	kept       bool       // the far end has shown that it knows Session Identities
+	identity   keeping    // whether the far end keeps it
 	refused    tlvSet     // what it does not understand, and is left out
 	judgedFrom uint64     // replies to probes before say nothing about that
 
@@ -86,7 +86,7 @@ func (w *stamper) beginAt(seq uint64) {
 	if w.directions != nil {
 		w.directions.Reset(seq)
 	}
-	w.sent, w.kept, w.refused, w.judgedFrom = 0, false, 0, seq
+	w.sent, w.identity, w.refused, w.judgedFrom = 0, unsaid, 0, seq
 	w.counting, w.lostRun, w.answeredTo = counting{}, 0, seq
 	w.build()
 }
@@ -112,7 +112,7 @@ func (s *Sender) stageStamp(x *session, slot clock.Mono) {
 
 // variant chooses which packet the probe of a slot is.
 func (w *stamper) variant(slot clock.Mono) (v variant) {
-	if w.sent < identityProbes && !w.kept || slot.Sub(w.identityAt) >= identityEvery {
+	if w.sent < identityProbes && w.identity == unsaid || slot.Sub(w.identityAt) >= identityEvery {
 		v |= identified
 	}
 	if !w.config.RTT && w.refused&returnPath == 0 && w.sent > 0 && slot.Sub(w.askedAt) < askEvery {
@@ -159,8 +159,12 @@ func (s *Sender) loseStamp(x *session, p *match.Probe) {
 	w.lostRun++
 }
 
-// heardStamp notes that the target answered a STAMP probe.
+// heardStamp notes that the target answered a STAMP probe. After an outage it may be another one, or one
+// that was told to count.
 func (w *stamper) heardStamp(seq uint64) {
+	if w.lostRun >= w.config.MaxLost {
+		w.askAll()
+	}
 	w.lostRun, w.proven, w.denied = 0, true, 0
 	w.answeredTo = max(w.answeredTo, seq+1)
 }

@@ -316,7 +316,7 @@ func TestSwitchingDoesNotAllocate(t *testing.T) {
 		now = now.Add(time.Hour)
 		l.upgrade(l.session, now)
 		l.session.stamp.refuse(classOfService | extraPadding)
-		l.session.stamp.keeps()
+		l.session.stamp.noteKept()
 		l.fallBack(l.session, now)
 	}); n != 0 {
 		t.Errorf("going over to STAMP and back allocates %v times", n)

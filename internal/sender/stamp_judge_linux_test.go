@@ -54,3 +54,65 @@ func TestPaddingThatAProbeDoesNotCarryIsNotMissed(t *testing.T) {
 		t.Errorf("of %d probes %d carry the identity and %d padding, want one of both each", 3*aSecond, identities, padded)
 	}
 }
+
+func TestTLVThatIsRefusedIsNotSentAgainAsLongAsTheFarEndIsTheSame(t *testing.T) {
+	l := newLossy(t, func(_ *measurement.Session, p *stampPeer) {
+		p.stateless = true
+		p.rewrite = func(r *stampReflection) { r.DirectMeasurement = nil }
+	})
+	if n := l.probedWith(stamp.TypeDirectMeasurement, 3*aSecond); n < 1 || n > 2 {
+		t.Errorf("%d probes carry the TLV, want none but the first", n)
+	}
+}
+
+// It may be that a stateful reflector takes the place of a stateless one.
+func TestTLVThatWasRefusedIsSentAgainAfterAnOutage(t *testing.T) {
+	l := newLossy(t, func(s *measurement.Session, p *stampPeer) {
+		s.MaxLost, p.stateless = 3, true
+		p.rewrite = func(r *stampReflection) { r.DirectMeasurement = nil }
+	})
+	l.play("...fff")
+	l.settle()
+	l.peer.stateless, l.peer.rewrite = false, nil
+	l.play(".")
+	if n := l.probedWith(stamp.TypeDirectMeasurement, 10); n != 10 {
+		t.Errorf("%d of 10 probes carry the TLV, want all", n)
+	}
+}
+
+// A router may take over the address of a daemon, and give it back.
+func TestOWDAtSenderBeginsAndEndsWithTheReflectorThatKnowsNoIdentity(t *testing.T) {
+	routers := map[string]func(p *stampPeer){
+		"sends TLVs back": func(p *stampPeer) { p.noTLVs = true },
+		"cuts TLVs":       func(p *stampPeer) { p.noTLVs, p.length = true, stamp.BaseSize },
+		"answers with 38": func(p *stampPeer) { p.noTLVs, p.length = true, 38 },
+		"knows other TLVs": func(p *stampPeer) {
+			p.unknown = stamp.TypeSessionIdentity
+		},
+	}
+	for name, replace := range routers {
+		t.Run(name, func(t *testing.T) {
+			l := newLossy(t, func(s *measurement.Session, _ *stampPeer) { s.OWD = measurement.OWDAuto })
+			daemon := *l.peer
+			for range 2 {
+				*l.peer = daemon
+				l.probedWith(stamp.TypeSessionIdentity, aSecond)
+				l.published(measurement.UDPOWDForward)
+				l.probedWith(stamp.TypeSessionIdentity, aSecond)
+				if n := l.published(measurement.UDPOWDForward); n != 0 {
+					t.Errorf("%d one-way delays to a daemon, want 0", n)
+				}
+				replace(l.peer)
+				l.probedWith(stamp.TypeSessionIdentity, aSecond)
+				l.published(measurement.UDPOWDForward)
+				identities := l.probedWith(stamp.TypeSessionIdentity, aSecond)
+				if n := l.published(measurement.UDPOWDForward); n != aSecond {
+					t.Errorf("%d one-way delays to a router, want %d", n, aSecond)
+				}
+				if identities < 1 || identities > 2 {
+					t.Errorf("%d probes to a router in a second carry the identity, want one", identities)
+				}
+			}
+		})
+	}
+}

@@ -42,6 +42,15 @@ func setOf(t stamp.Type) tlvSet {
 	return 0
 }
 
+// keeping is what the far end has said of the Session Identity.
+type keeping uint8
+
+const (
+	unsaid keeping = iota
+	keeps
+	ignores
+)
+
 // packet is a prepared packet. For each probe only the number, the time and the counter are written anew.
 type packet struct {
 	data    []byte // nil: the session has none of this variant
@@ -122,8 +131,11 @@ func (w *stamper) judge(understood, not tlvSet) {
 	if came&returnPath != 0 {
 		v |= unasked
 	}
-	missed := answeredTLVs & w.packets[v].has &^ understood
-	w.refuse((not | missed) &^ sessionIdentity)
+	expected := answeredTLVs & w.packets[v].has
+	if not&sessionIdentity != 0 || expected != 0 && came == 0 {
+		w.identity = ignores
+	}
+	w.refuse((not | expected&^understood) &^ sessionIdentity)
 }
 
 // refuse leaves TLVs out from now on.
@@ -134,10 +146,16 @@ func (w *stamper) refuse(tlvs tlvSet) {
 	}
 }
 
-// keeps notes that the far end keeps our Session Identity. If it understood less before, it is another
-// one now, and is asked for all again.
-func (w *stamper) keeps() {
-	w.kept = true
+// noteKept notes that the far end keeps our Session Identity. If it did not before, it is another one now.
+func (w *stamper) noteKept() {
+	if w.identity != keeps {
+		w.identity = keeps
+		w.askAll()
+	}
+}
+
+// askAll leaves no TLV out any more, since the far end may understand them all now.
+func (w *stamper) askAll() {
 	if w.refused != 0 {
 		w.refused = 0
 		w.judgedFrom, _ = w.table.Next()

@@ -25,6 +25,7 @@ type stampPeer struct {
 	textOnly  bool
 	mute      bool                     // in STAMP
 	noTLVs    bool                     // sends them back as they came
+	unknown   stamp.Type               // sends TLVs of this type back as they came
 	noSSID    bool                     // writes 0
 	length    int                      // of replies; 0 = the request's
 	ttl       uint8                    // as which requests reach it
@@ -157,6 +158,13 @@ func (p *stampPeer) reflectStamp(r request, m *stamp.SenderPacket) []byte {
 	if p.noTLVs {
 		base := len(r.data) - len(m.TLVs)
 		copy(buf[base:built.Size], m.TLVs)
+	}
+	at := len(r.data) - len(m.TLVs)
+	for tlv := range stamp.TLVs(buf[at:built.Size]) {
+		if tlv.Type == p.unknown {
+			buf[at] |= byte(stamp.FlagUnrecognized)
+		}
+		at += tlvHeader + len(tlv.Value)
 	}
 	if p.noSSID {
 		buf[14], buf[15] = 0, 0

@@ -86,7 +86,7 @@ func (s *Sender) answeredStamp(x *session, m *stamp.ReflectorPacket, r reply, pr
 // publishAnswer publishes what an answered STAMP probe measured.
 func (s *Sender) publishAnswer(x *session, p *match.Probe, r reply) {
 	w := x.stamp
-	owd := x.OWD == measurement.OWDAlways || x.OWD == measurement.OWDAuto && !w.kept
+	owd := x.OWD == measurement.OWDAlways || x.OWD == measurement.OWDAuto && w.identity != keeps
 	if !x.RTT && !owd {
 		return
 	}
@@ -125,6 +125,7 @@ func (s *Sender) readTLVs(x *session, m *stamp.ReflectorPacket, seq uint64, now 
 		if knowsHMAC(m.TLVs) {
 			s.counters.Inc(selfstats.RepliesForged)
 		} else if seq >= w.judgedFrom {
+			w.identity = ignores
 			w.refuse(answeredTLVs | returnPath)
 		}
 		return
@@ -164,7 +165,7 @@ func (s *Sender) readTLV(x *session, m *stamp.ReflectorPacket, tlv *stamp.TLV, n
 	w := x.stamp
 	switch tlv.Type {
 	case stamp.TypeSessionIdentity:
-		w.keeps()
+		w.noteKept()
 	case stamp.TypeDirectMeasurement:
 		if d, err := stamp.DecodeDirectMeasurement(tlv.Value); err == nil {
 			w.counting.learn(m.SenderSeq, m.Seq, d.ReflectorRx)

@@ -14,8 +14,8 @@ const (
 	// stampTTL is the TTL or hop limit of STAMP packets unless configured (RFC 5357 section 4.1.2), so
 	// that the TTL that a reflector reports tells the number of hops.
 	stampTTL = 255
-	// identityProbes is in how many probes the Session Identity goes along, at most, before it is enough
-	// once in identityEvery.
+	// identityProbes is in how many probes in a row without a reply the Session Identity goes along. Then,
+	// or once the far end has said whether it keeps it, once in identityEvery is enough.
 	identityProbes = 10
 	identityEvery  = time.Second
 	// askEvery is how often a one-way session asks for a reply, to notice when the target is gone.
@@ -33,7 +33,7 @@ type stamper struct {
 	zeros      []byte            // as many as a packet is long
 	directions *match.Directions // nil for one-way sessions
 
-	sent       uint64     // probes since STAMP began, as far as identityProbes
+	sent       uint64     // probes since STAMP began, or since a reply left identity unsaid, as far as identityProbes
 	identityAt clock.Mono // when the identity was sent last
 	askedAt    clock.Mono // when a reply was asked for last
 	identity   keeping    // whether the far end keeps it

@@ -116,3 +116,32 @@ func TestOWDAtSenderBeginsAndEndsWithTheReflectorThatKnowsNoIdentity(t *testing.
 		})
 	}
 }
+
+// The way there and back takes longer than the identity is sent for without a reply, and all of those
+// probes are lost.
+func TestIdentityIsSentFromTheFirstReplyUntilItIsKept(t *testing.T) {
+	const away = 15
+	l := newLossy(t, func(*measurement.Session, *stampPeer) {})
+	var under []request
+	for i := range 60 {
+		l.nextSlot()
+		probe := l.peer.next()
+		_, there := l.peer.tlvs(probe)[stamp.TypeSessionIdentity]
+		firstReply := identityProbes + away
+		if want := i < identityProbes || i > firstReply && i <= firstReply+1+away; there != want {
+			t.Errorf("probe %d carries the identity: %v, want %v", i, there, want)
+		}
+		if under = append(under, probe); i >= firstReply {
+			l.peer.answer(under[i-away])
+			l.step()
+		}
+	}
+}
+
+// Its replies never tell whether the far end keeps it.
+func TestOneWaySessionWithoutAnIdentityAsksForFewReplies(t *testing.T) {
+	l := newLossy(t, func(s *measurement.Session, _ *stampPeer) { s.RTT, s.Source = false, "\xff" })
+	if n := l.probedWith(stamp.TypeReturnPath, 3*aSecond); n < 3*aSecond-4 || n == 3*aSecond {
+		t.Errorf("%d of %d probes ask for no reply, want all but one a second", n, 3*aSecond)
+	}
+}

@@ -132,8 +132,11 @@ func (w *stamper) judge(understood, not tlvSet) {
 		v |= unasked
 	}
 	expected := answeredTLVs & w.packets[v].has
-	if not&sessionIdentity != 0 || expected != 0 && came == 0 {
+	switch {
+	case not&sessionIdentity != 0 || expected != 0 && came == 0:
 		w.identity = ignores
+	case w.identity == unsaid: // those that carried it were lost, or are under way
+		w.sent = 1 // and not 0: the next one need not ask for a reply as the first does
 	}
 	w.refuse((not | expected&^understood) &^ sessionIdentity)
 }

@@ -9,14 +9,16 @@ import (
 )
 
 const (
-	// queryEvery is how often a session that speaks STAMP, and has no answer, asks in text.
+	// queryEvery is how often a session that speaks STAMP, and has no answer, asks in text; with a long
+	// interval, with every second probe.
 	queryEvery = time.Second
 	// maxDenied is how often the target may say in text that it knows STAMP, and not answer it meanwhile.
 	maxDenied = 3
 )
 
 // longestPause is how long a session stays in text at most whose target says that it knows STAMP and
-// never answers in it: something on the way does not let it pass. Each try costs MaxLost probes.
+// never answers in it: something on the way does not let it pass. Each try costs MaxLost probes and those
+// of a timeout, which is when the first of them counts as lost.
 const longestPause = 10 * time.Minute
 
 // fallback is what a session in auto remembers of going back to text.

@@ -77,6 +77,8 @@ func FuzzDatagram(f *testing.F) {
 		f.Add(stampPacket(f, stampProbe{seq: 1, ssid: 7, key: testKey, tlvs: all}), []byte("9|x|1768219134587069267||<stamp?>"), options)
 		f.Add(stampPacket(f, stampProbe{})[:14], stampPacket(f, stampProbe{seq: 9})[:41], options)
 	}
+	malformed := []byte{0x80, byte(stamp.TypeSessionIdentity), 0, 0, 0, byte(stamp.TypeClassOfService), 0, 0}
+	f.Add(stampPacket(f, stampProbe{tlvs: malformed}), stampPacket(f, stampProbe{seq: 1, key: testKey, tlvs: malformed}), uint16(fuzzKeys|fuzzTamed))
 	f.Fuzz(func(t *testing.T, first, second []byte, options uint16) {
 		r, network, counters := newFakeWith(t, fuzzedStamp(options))
 		sent, replies := uint64(0), []packetio.Packet(nil)

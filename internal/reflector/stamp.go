@@ -25,14 +25,6 @@ type stampRequest struct {
 	t1            int64 // nanoseconds since the Unix epoch
 }
 
-// base is the length of the base packet.
-func (q *stampRequest) base() int {
-	if q.authenticated {
-		return stamp.AuthenticatedBaseSize
-	}
-	return stamp.BaseSize
-}
-
 // readStamp decodes a request; not ok, and counted, is what is none or must not be answered.
 func (r *Reflector) readStamp(p *packetio.Packet) (q stampRequest, ok bool) {
 	var refused selfstats.Counter
@@ -82,7 +74,7 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 	if !ok {
 		r.counters.Inc(selfstats.ReflectFailed)
 	} else if !reply.NoReply {
-		r.stage(s, k, p, &q, x, reply.Size)
+		r.stage(s, k, p, &q, x, &reply)
 		s.pending[len(s.replies)-1].seq = count.sent
 		count.sent++
 	}
@@ -137,21 +129,11 @@ func (r *Reflector) buildReply(s *socket, k int, p *packetio.Packet, q *stampReq
 }
 
 // stage stages a reply, marked as its request asks for.
-func (r *Reflector) stage(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, size int) {
-	reply := s.buffers[k][:size]
-	out := packetio.Packet{Data: reply, Remote: p.Remote, Local: p.Local, TTL: replyTTL}
-	if len(q.TLVs) > 0 {
-		for tlv := range stamp.TLVs(reply[q.base():]) {
-			switch {
-			case tlv.Flags != 0: // not understood
-			case tlv.Type == stamp.TypeClassOfService:
-				out.TOS = tlv.Value[0] &^ 3 // DSCP1
-			case tlv.Type == stamp.TypeFollowUpTelemetry:
-				x.flow.followUp = !r.config.Stamp.Stateless
-			}
-		}
-	}
-	out.Notify = x.flow.followUp
+func (r *Reflector) stage(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, reply *stamp.Reply) {
+	x.flow.followUp = x.flow.followUp || reply.FollowUp && !r.config.Stamp.Stateless
 	s.pending[len(s.replies)] = pendingReply{codec: q.codec, session: x, serial: x.flow.serial}
-	s.replies = append(s.replies, out)
+	s.replies = append(s.replies, packetio.Packet{
+		Data: s.buffers[k][:reply.Size], Remote: p.Remote, Local: p.Local,
+		TTL: replyTTL, TOS: reply.DSCP1 << 2, Notify: x.flow.followUp,
+	})
 }

@@ -253,6 +253,24 @@ func TestBadTLVsAreAnsweredWithFlags(t *testing.T) {
 	}
 }
 
+// What is behind a malformed TLV goes back as it came, whatever its flags seem to say.
+func TestWhatIsBehindAMalformedTLVIsNotHeeded(t *testing.T) {
+	malformed := []byte{0x80, byte(stamp.TypeSessionIdentity), 0, 0}
+	for name, behind := range map[string][]byte{
+		"a Class of Service without a value": {0, byte(stamp.TypeClassOfService), 0, 0},
+		"a Class of Service":                 {0, byte(stamp.TypeClassOfService), 0, 4, 46 << 2, 0, 0, 0},
+		"a Follow-Up Telemetry":              append([]byte{0, byte(stamp.TypeFollowUpTelemetry), 0, 16}, make([]byte, 16)...),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFakeFlow(t, Stamp{})
+			p, reply := f.giveProbe(stampProbe{tlvs: append(bytes.Clone(malformed), behind...)})
+			if reply.TOS != 0 || reply.Notify || !bytes.HasSuffix(p.TLVs, behind) {
+				t.Errorf("reply %+v, want no mark, no notice and the TLV as it came", reply)
+			}
+		})
+	}
+}
+
 func TestWrongHMACTLVIsNotTrusted(t *testing.T) {
 	f := newFakeFlow(t, Stamp{Keys: [][]byte{[]byte(testKey)}})
 	q := stampProbe{key: testKey, tlvs: append(stamp.AppendReturnPath(nil, stamp.NoReply), identityTLV(t, "forged")...), t1: t2}

@@ -122,6 +122,37 @@ func TestReflectRefuses(t *testing.T) {
 	}
 }
 
+func TestReplyTellsWhatAnsweredTLVsWant(t *testing.T) {
+	wants := AppendFollowUpTelemetry(AppendClassOfService(nil, 46))
+	malformed := []byte{byte(FlagUnrecognized), byte(TypeSessionIdentity), 0, 0}
+	empty := []byte{0, byte(TypeClassOfService), 0, 0}
+	all := Reflection{ErrorEstimate: 1, ClassOfService: &ClassOfService{}, FollowUpTelemetry: &FollowUpTelemetry{}}
+	tests := []struct {
+		name     string
+		tlvs     []byte
+		with     Reflection
+		dscp1    uint8
+		followUp bool
+	}{
+		{"none", nil, all, 0, false},
+		{"both", wants, all, 46, true},
+		{"both, which have no answer", wants, Reflection{ErrorEstimate: 1}, 0, false},
+		{"both ahead of a malformed one", append(bytes.Clone(wants), malformed...), all, 46, true},
+		{"both behind a malformed one", append(bytes.Clone(malformed), wants...), all, 0, false},
+		{"both behind one without its value", append(bytes.Clone(empty), wants...), all, 0, false},
+		{"one without its value behind a malformed one", append(bytes.Clone(malformed), empty...), all, 0, false},
+		{"both with an HMAC that nobody can check", AppendHMAC(bytes.Clone(wants)), all, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			reply, err := new(Codec).Reflect(make([]byte, MaxSize), &SenderPacket{TLVs: tt.tlvs}, &tt.with)
+			if err != nil || reply.DSCP1 != tt.dscp1 || reply.FollowUp != tt.followUp {
+				t.Errorf("Reflect = %+v, error %v, want DSCP1 %d, FollowUp %t", reply, err, tt.dscp1, tt.followUp)
+			}
+		})
+	}
+}
+
 func TestSenderDoesNotTrustTLVs(t *testing.T) {
 	keyed := newCodec(t, Unauthenticated, []byte("a key"))
 	other := newCodec(t, Unauthenticated, []byte("another key"))

@@ -31,6 +31,11 @@ type Reply struct {
 	NoReply bool
 	// Identity is the request's Session Identity, in the reply's memory; nil without one.
 	Identity SessionIdentity
+	// DSCP1 is the marking that an answered Class of Service TLV wants for the reply; 0 without one.
+	DSCP1 uint8
+	// FollowUp: a Follow-Up Telemetry TLV was answered. The next one will want the time at which this
+	// reply left.
+	FollowUp bool
 	// TLVErr is why the TLVs, or those from the malformed one on, were not processed: ErrTLVHMAC,
 	// ErrTLVTruncated, ErrTLVLength or ErrTLVValue; nil if they were. The reply says so by its flags and
 	// is to be sent all the same (RFC 8972 section 4).
@@ -147,13 +152,15 @@ func (a *answering) fill(t Type, value []byte) error {
 	case t == TypeTimestampInformation && a.TimestampInformation != nil:
 		return a.TimestampInformation.answer(value)
 	case t == TypeClassOfService && a.ClassOfService != nil:
-		return a.ClassOfService.answer(value)
+		return a.answerClassOfService(value)
 	case t == TypeDirectMeasurement && a.DirectMeasurement != nil:
 		return a.DirectMeasurement.answer(value)
 	case t == TypeAccessReport:
 		return answerAccessReport(value)
 	case t == TypeFollowUpTelemetry && a.FollowUpTelemetry != nil:
-		return a.FollowUpTelemetry.answer(value)
+		err := a.FollowUpTelemetry.answer(value)
+		a.reply.FollowUp = a.reply.FollowUp || err == nil
+		return err
 	case t == TypeReturnPath && !a.returnPath:
 		a.returnPath = true
 		return a.answerReturnPath(value)
@@ -163,6 +170,15 @@ func (a *answering) fill(t Type, value []byte) error {
 		return err
 	}
 	return errNotUnderstood
+}
+
+func (a *answering) answerClassOfService(value []byte) error {
+	class, err := DecodeClassOfService(value)
+	if err != nil {
+		return err
+	}
+	a.reply.DSCP1 = class.DSCP1
+	return a.ClassOfService.answer(value)
 }
 
 // answerAccessReport: the report goes back as it came; one that must be discarded, as not understood.

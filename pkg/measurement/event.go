@@ -25,10 +25,20 @@ const (
 )
 
 var eventNames = [eventEnd]string{
-	EventAnswering: "answering", EventSilent: "silent", EventUnreachable: "unreachable",
-	EventConnected: "connected", EventDisconnected: "disconnected", EventSendFailed: "send failed",
-	EventStamp: "goes over to stamp", EventText: "goes back to text", EventRemarked: "re-marked",
-	EventTTL: "ttl changed", EventClockError: "clock error", EventSendWorks: "send works again", EventSessionsFull: "session table full", EventClockStep: "clock step",
+	EventAnswering:    "answering",
+	EventSilent:       "silent",
+	EventUnreachable:  "unreachable",
+	EventConnected:    "connected",
+	EventDisconnected: "disconnected",
+	EventSendFailed:   "send failed",
+	EventSendWorks:    "send works again",
+	EventSessionsFull: "session table full",
+	EventClockStep:    "clock step",
+	EventStamp:        "goes over to stamp",
+	EventText:         "goes back to text",
+	EventRemarked:     "re-marked",
+	EventTTL:          "ttl changed",
+	EventClockError:   "clock error",
 }
 
 // String gives the event's name, "invalid" when it has none.

@@ -18,6 +18,10 @@ const (
 	// or once the far end has said whether it keeps it, once in identityEvery is enough.
 	identityProbes = 10
 	identityEvery  = time.Second
+	// lastSSID is the highest SSID that is given to a session. So its first octet is a control character: in
+	// that place a message in text has its sender's name, and may not have one there. Else a reflector would
+	// take the text of some senders for STAMP of the session that they have left.
+	lastSSID = 0x1fff
 	// askEvery is how often a one-way session asks for a reply, to notice when the target is gone.
 	askEvery = time.Second
 )
@@ -73,7 +77,7 @@ func newStamper(d *measurement.Session) *stamper {
 
 // begin makes a session's STAMP begin, with sequence number 0.
 func (s *Sender) begin(w *stamper) {
-	if s.ssid++; s.ssid == 0 { // which means none (RFC 8972 section 3)
+	if s.ssid = (s.ssid + 1) & lastSSID; s.ssid == 0 { // which means none (RFC 8972 section 3)
 		s.ssid++
 	}
 	w.ssid = s.ssid

@@ -307,6 +307,22 @@ func TestRepliesOfAnEarlierTimeInStampAreUnmatched(t *testing.T) {
 	}
 }
 
+func TestSSIDsAreNotLikeText(t *testing.T) {
+	l := newLossy(t, func(*measurement.Session, *stampPeer) {})
+	w, seen := l.session.stamp, map[uint16]bool{}
+	for range 1 << 16 {
+		before := w.ssid
+		l.begin(w)
+		if first := w.ssid >> 8; w.ssid == 0 || w.ssid == before || first >= ' ' {
+			t.Fatalf("SSID %#04x after %#04x, want another one that begins with a control character", w.ssid, before)
+		}
+		seen[w.ssid] = true
+	}
+	if len(seen) != lastSSID {
+		t.Errorf("%d SSIDs, want %d", len(seen), lastSSID)
+	}
+}
+
 func TestSwitchingDoesNotAllocate(t *testing.T) {
 	l := newLossy(t, func(s *measurement.Session, _ *stampPeer) {
 		s.Protocol, s.Size, s.AuthKey = measurement.Auto, 500, []byte("secret")

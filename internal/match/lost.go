@@ -93,7 +93,11 @@ func (s *Sequence) lose(n uint64, sent clock.Wall, at clock.Mono, lost []Lost) [
 // allowed bounds the losses that a sender can make us declare, as Window.declare does: by the probes
 // that really arrived, and by the time since the first one.
 func (s *Sequence) allowed(at clock.Mono) uint64 {
-	slots := uint64((at.Sub(s.began) + time.Second) / (minInterval / 2))
-	bound := min(lossesPerProbe*s.received, slots-min(slots, s.received))
+	sent := slots(at.Sub(s.began) + time.Second)
+	bound := min(lossesPerProbe*s.received, sent-min(sent, s.received))
 	return bound - min(bound, s.declared)
 }
+
+// slots is how many probes a sender can have sent in a time, as is believed: twice as many as at the
+// shortest interval.
+func slots(d time.Duration) uint64 { return uint64(d / (minInterval / 2)) }

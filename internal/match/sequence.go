@@ -156,11 +156,18 @@ func (s *Sequence) try(seq uint64, p *Sighting, lost []Lost) (Finding, []Lost) {
 	if !later {
 		return Finding{Seq: outside(seq), Verdict: Duplicate}, lost
 	}
-	s.trial = trial{on: true, anew: seq <= s.head, seq: seq, Sighting: *p}
+	s.trial = trial{on: true, anew: seq <= s.head || !s.reaches(seq, p), seq: seq, Sighting: *p}
 	if s.trial.anew {
 		seq = seqBase + uint64(p.Number)
 	}
 	return Finding{Seq: outside(seq), Verdict: Fresh, Anew: s.trial.anew}, lost
+}
+
+// reaches reports whether the sender can have sent all probes up to a seq ahead of head, in the time since
+// that. If not, it began anew: behind the upper half of the numbers, the first ones are ahead.
+func (s *Sequence) reaches(seq uint64, p *Sighting) bool {
+	g := s.gap(seq, p)
+	return g.step <= slots(max(g.span, p.At.Sub(s.at))+time.Second)
 }
 
 // confirm goes on from the number on trial and the one that is step seqs from it: anew, with nothing

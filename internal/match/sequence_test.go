@@ -203,6 +203,60 @@ func TestSequenceTakesASenderThatBeginsAnewForANewSession(t *testing.T) {
 	}
 }
 
+// Number 0 is ahead of the upper half of the numbers. No sender was that fast.
+func TestSequenceTakesASenderThatBeginsAnewFromTheUpperHalfForANewSession(t *testing.T) {
+	for _, before := range []uint32{1<<31 + 1, 1<<31 + 500, 1<<31 + 100_000, 3 << 30, 1<<32 - 1_000_000} {
+		for _, begin := range []uint32{0, 3} {
+			for _, silence := range []clock.Mono{0, 3 * second, 60 * second, 290 * second} {
+				if uint64(1<<32-int64(before)) <= slots(time.Duration(silence)+time.Second) {
+					continue // one cannot know
+				}
+				s := newSightings()
+				at := clock.Mono(0)
+				for i := range uint32(1000) {
+					s.arrive(before-1000+i, at)
+					at += ms
+				}
+				at += silence
+				for i := range uint32(1000) {
+					f := s.arrive(begin+i, at)
+					at += ms
+					if f.Seq != uint64(begin+i) || f.Verdict != Fresh || f.Anew != (i == 0) || f.Confirmed != (i == 1) {
+						t.Fatalf("after number %d and %v, anew from %d: probe %d is %+v", before, time.Duration(silence), begin, i, f)
+					}
+				}
+				s.settle(at + 100*second)
+				if s.lost != 0 {
+					t.Errorf("after number %d and %v, anew from %d: %d lost, want none", before, time.Duration(silence), begin, s.lost)
+				}
+			}
+		}
+	}
+}
+
+// An outage is loss, however long and in whatever half of the numbers.
+func TestSequenceTellsAnOutageFromANewBeginning(t *testing.T) {
+	for _, first := range []uint32{0, 1<<31 - 50_000, 1 << 31, 1<<32 - 50_000} {
+		for _, step := range []clock.Mono{-5 * second, 0, 5 * second} { // of the sender's clock meanwhile
+			const interval, before, lost = ms / 10, 20_000, 600_000 // a minute at the shortest interval
+			s := newSightings()
+			for i := range uint32(before) {
+				s.arrive(first+i, clock.Mono(i)*interval)
+			}
+			for i := range uint32(before) {
+				at := clock.Mono(before+lost+i) * interval
+				if f := s.arriveAt(first+before+lost+i, at+step, at); f.Verdict != Fresh || f.Anew || f.Confirmed {
+					t.Fatalf("from %d, clock set by %v: probe %d is %+v", first, time.Duration(step), i, f)
+				}
+			}
+			s.settle(clock.Mono(2*before+lost)*interval + 100*second)
+			if s.lost != lost {
+				t.Errorf("from %d, clock set by %v: %d lost, want %d", first, time.Duration(step), s.lost, lost)
+			}
+		}
+	}
+}
+
 // What was missing before a restart was lost, and is told.
 func TestSequenceTellsWhatWasMissingWhenTheSenderBeginsAnew(t *testing.T) {
 	s := newSightings()
@@ -270,8 +324,8 @@ func TestSequenceBoundsLossesThatAreForged(t *testing.T) {
 	s := newSightings()
 	s.arrive(0, 0)
 	for i := range uint32(100) {
-		s.arrive(i*1_000_000, clock.Mono(i)*ms)
-		s.arrive(i*1_000_000+1, clock.Mono(i)*ms+1)
+		s.arrive(i*15_000, clock.Mono(i)*ms) // more than fit into a second are a new beginning
+		s.arrive(i*15_000+1, clock.Mono(i)*ms+1)
 	}
 	if bound := lossesPerProbe * s.received; s.lost > bound || s.lost > 25_000 {
 		t.Errorf("%d lost after %d probes, want %d at most, and no more than fit into 0.1 s and a second", s.lost, s.received, bound)

@@ -152,8 +152,8 @@ func (w *Window) declare(lost uint64, at clock.Mono) uint64 {
 	if lost == 0 {
 		return 0
 	}
-	slots := uint64((at.Sub(w.begunAt) + time.Second) / (minInterval / 2))
-	bound := min(lossesPerProbe*w.received, slots-min(slots, w.received))
+	sent := slots(at.Sub(w.begunAt) + time.Second)
+	bound := min(lossesPerProbe*w.received, sent-min(sent, w.received))
 	lost = min(lost, bound-min(bound, w.declared))
 	w.declared += lost
 	return lost

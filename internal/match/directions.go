@@ -103,7 +103,7 @@ func (d *Directions) Answered(seq uint64, number uint32) {
 	if f == nil {
 		return
 	}
-	if d.ahead(seq) > 0 && d.beganAnew(number-d.repeated) {
+	if d.ahead(seq) > 0 && d.beganAnew(seq, number-d.repeated) {
 		d.era, d.eraFrom, d.repeated = d.era+1, seq, 0
 	}
 	f.answered, f.era, f.number = true, d.era, number-d.repeated
@@ -121,13 +121,20 @@ func (d *Directions) ahead(seq uint64) int64 { return int64(seq - d.head.seq) }
 // before reports whether a seq is of the era before.
 func (d *Directions) before(seq uint64) bool { return int64(seq-d.eraFrom) < 0 }
 
-// beganAnew reports whether a probe ahead of head with this number shows that the reflector began to
-// count anew: it is lower than by reordering, or was there before.
-func (d *Directions) beganAnew(number uint32) bool {
+// mostCopies is as how many requests one may reach the reflector, on the average of an outage, of which no
+// reply tells that the network doubles them.
+const mostCopies = 4
+
+// beganAnew reports whether probe seq, ahead of head, with this number shows that the reflector began to
+// count anew: it is lower than by reordering, or was there before, or is higher than by all requests in
+// between. The last is so for the first numbers behind the upper half of them.
+func (d *Directions) beganAnew(seq uint64, number uint32) bool {
 	behind := int32(d.head.number - number)
 	switch {
-	case behind < 0 || d.before(d.head.seq):
+	case d.before(d.head.seq):
 		return false
+	case behind < 0:
+		return uint64(number-d.head.number) > mostCopies*uint64(d.ahead(seq))+look
 	case behind >= look:
 		return true
 	}

@@ -83,6 +83,56 @@ func TestLossAcrossTheWrapOfBothNumbers(t *testing.T) {
 	wantSplits(t, d, first+10, [2]uint64{0, 1}, [2]uint64{1, 0}, [2]uint64{0, 1})
 }
 
+// Behind the upper half of the numbers, those of a reflector that began anew are ahead.
+func TestReflectorThatBeginsAnewFromTheUpperHalf(t *testing.T) {
+	for _, above := range []uint32{1, 2, 500, 1 << 20, 1 << 30, 1<<31 - 10_000} {
+		for _, first := range []uint32{0, 1} { // number of the first reply that comes
+			t.Run(fmt.Sprintf("%d above, from %d", above, first), func(t *testing.T) {
+				const before, outage = 100, 40
+				d, number := NewDirections(1<<8), 1<<31+above
+				d.Reset(0)
+				for seq := range uint64(before) {
+					d.Answered(seq, number+uint32(seq))
+				}
+				for seq := uint64(before); seq < before+outage; seq++ {
+					d.Lost(seq)
+				}
+				for i := range uint32(10) {
+					d.Answered(before+outage+uint64(i), first+i)
+				}
+				d.Lost(before + outage + 10)
+				d.Answered(before+outage+11, first+10)
+				wantSplits(t, d, before+outage+12, [2]uint64{outage - uint64(first), uint64(first)}, [2]uint64{1, 0})
+			})
+		}
+	}
+}
+
+// The number may be far ahead without that: after an outage of the way back, and if requests come
+// several times.
+func TestReflectorThatCountedOnIsNotAnew(t *testing.T) {
+	for _, copies := range []uint32{1, 2, 3} {
+		for _, start := range []uint32{0, 1 << 31, 1<<32 - 1000} {
+			const before, outage = 100, 5000
+			d, repeated := NewDirections(1<<13), uint32(0)
+			d.Reset(0)
+			for seq := range uint64(before) {
+				d.Answered(seq, start+uint32(seq))
+			}
+			for seq := uint64(before); seq < before+outage; seq++ {
+				d.Lost(seq)
+				repeated += copies - 1
+			}
+			d.Answered(before+outage, start+before+outage+repeated)
+			d.Answered(before+outage+1, start+before+outage+repeated+1)
+			if d.era != 0 {
+				t.Errorf("each of %d requests %d times, from %d: taken for a new beginning", outage, copies, start)
+			}
+			wantSplits(t, d, before+outage+2, [2]uint64{0, outage})
+		}
+	}
+}
+
 func TestDoubledRequestIsNoLossOnTheWayBack(t *testing.T) {
 	d := NewDirections(1 << 8)
 	answers(d, [2]uint64{0, 0}, [2]uint64{1, 1})

@@ -10,7 +10,7 @@ const (
 	// sequenceSize is for how many seqs the order of arrival does not matter.
 	sequenceSize = 128
 	// silent is how long a session must be silent before a probe that seems to be older than the last
-	// one may be the first of a sender that begins anew with its clock set back.
+	// one may be of a sender whose clock was set back.
 	silent = 10 * time.Second
 )
 
@@ -22,7 +22,10 @@ const (
 // A number far from the last ones can be that of a sender that began anew, or that was not heard for a
 // long time, and it can be a forged one. So it is on trial, and changes nothing but for that, until it
 // is followed by another like it. One that is far behind, or came before, and that was not sent later
-// than the last one, is a copy.
+// than the last one, is a copy; or else its sender's clock was set back. Where nobody but the sender can
+// have made a probe, it always is a copy, since copies are all that others have. Elsewhere, where they can
+// make what they want, it is on trial once the session has been silent: a longer trial, in which nothing
+// is to be measured.
 type Sequence struct {
 	begun    bool
 	first    uint64     // seq of the first probe
@@ -53,20 +56,14 @@ const (
 	arrived
 )
 
-// trial is a number that is waiting for another one to confirm it.
-type trial struct {
-	on   bool
-	anew bool   // of a sender that begins anew
-	seq  uint64 // if not
-	Sighting
-}
-
 // Sighting is what is seen of a probe.
 type Sighting struct {
 	Number uint32
 	T1     clock.Wall // when it was sent, by its sender's clock
 	T2     clock.Wall // when it arrived, by ours
 	At     clock.Mono // when it was read
+	// Authentic: nobody but its sender can have made it, though others may have copies.
+	Authentic bool
 }
 
 // sent is when a probe was sent. A T1 that is far off comes from a clock that was never set: then it is
@@ -83,9 +80,12 @@ type Finding struct {
 	Seq       uint64
 	Verdict   Verdict // Fresh, Late or Duplicate
 	Reordered bool    // a later one was before this
-	// Anew: the probe seems to be the first of a sender that begins anew, but is on trial. Confirmed: the
-	// probe before, which was Anew, was the first one, and this is the next of a new session.
-	Anew, Confirmed bool
+	// Anew: the probe seems to be the first of a sender that begins anew, but is on trial. Trying: it goes
+	// on with such a trial. Confirmed: it ends the trial, and is the next of a new session.
+	Anew, Trying, Confirmed bool
+	// Doubtful: it is on trial, and by its T1 a copy or of a sender whose clock was set back. To be
+	// answered, but not to be measured.
+	Doubtful bool
 }
 
 // seqBase is the seq that number 0 of the first 2^32 has inside, so that there are seqs before it.
@@ -128,10 +128,10 @@ func (s *Sequence) within(seq uint64, p *Sighting) (f Finding, ok bool) {
 	switch {
 	case x.state == missing:
 		s.missing--
-	case x.state == unseen && seq < s.first:
+	case x.state == unseen && seq < s.first && p.At.Sub(s.began) < silent:
 	case p.T1 > s.t1: // sent later than those behind it
 		return Finding{}, false
-	case x.state == unseen:
+	case x.state == unseen && seq >= s.first:
 		f.Verdict = Late
 	default:
 		return Finding{Seq: outside(seq), Verdict: Duplicate}, true
@@ -139,60 +139,6 @@ func (s *Sequence) within(seq uint64, p *Sighting) (f Finding, ok bool) {
 	x.state = arrived
 	s.received++
 	return f, true
-}
-
-// try puts a probe on trial, or confirms the one that is.
-func (s *Sequence) try(seq uint64, p *Sighting, lost []Lost) (Finding, []Lost) {
-	later := p.T1 > s.t1 || p.At.Sub(s.at) >= silent
-	if t := &s.trial; t.on && (t.anew || t.seq > s.head) {
-		switch step := int64(int32(p.Number - t.Number)); {
-		case step == 0 && p.T1 == t.T1:
-			later = false
-		case later && step > 0 && step < sequenceSize && p.T1 >= t.T1,
-			later && step < 0 && step > -sequenceSize && p.T1 <= t.T1 && (t.anew || t.seq+uint64(step) > s.head):
-			return s.confirm(step, p, lost)
-		}
-	}
-	if !later {
-		return Finding{Seq: outside(seq), Verdict: Duplicate}, lost
-	}
-	s.trial = trial{on: true, anew: seq <= s.head || !s.reaches(seq, p), seq: seq, Sighting: *p}
-	if s.trial.anew {
-		seq = seqBase + uint64(p.Number)
-	}
-	return Finding{Seq: outside(seq), Verdict: Fresh, Anew: s.trial.anew}, lost
-}
-
-// reaches reports whether the sender can have sent all probes up to a seq ahead of head, in the time since
-// that. If not, it began anew: behind the upper half of the numbers, the first ones are ahead.
-func (s *Sequence) reaches(seq uint64, p *Sighting) bool {
-	g := s.gap(seq, p)
-	return g.step <= slots(max(g.span, p.At.Sub(s.at))+time.Second)
-}
-
-// confirm goes on from the number on trial and the one that is step seqs from it: anew, with nothing
-// lost but what was missing before; or far ahead, with all lost between.
-func (s *Sequence) confirm(step int64, p *Sighting, lost []Lost) (Finding, []Lost) {
-	t := s.trial
-	s.trial = trial{}
-	one, other := &t.Sighting, p
-	if step < 0 {
-		one, other = p, &t.Sighting
-		t.seq += uint64(step)
-	}
-	if t.anew {
-		lost = s.declareMissing(p.At, -1, lost)
-		s.begin(one)
-		s.received++
-	} else {
-		s.received += 2
-		lost = s.advance(t.seq, one, lost)
-	}
-	f := Finding{Seq: outside(s.head), Verdict: Fresh, Confirmed: t.anew, Reordered: step < 0}
-	if step > 0 {
-		f.Seq = outside(s.head + uint64(step))
-	}
-	return f, s.advance(s.head+uint64(max(step, -step)), other, lost)
 }
 
 func (s *Sequence) begin(p *Sighting) {

@@ -20,6 +20,7 @@ type sightings struct {
 	losses                  map[int64]uint64 // by the second in which they were sent, counted from epochStart
 	lost                    uint64
 	scratch                 []Lost
+	authentic               bool
 }
 
 func newSightings() *sightings {
@@ -32,7 +33,9 @@ func (s *sightings) arrive(number uint32, sent clock.Mono) Finding {
 }
 
 func (s *sightings) arriveAt(number uint32, sent, at clock.Mono) Finding {
-	f, lost := s.Arrive(Sighting{Number: number, T1: epochStart + clock.Wall(sent), T2: epochStart + clock.Wall(at), At: at}, s.scratch)
+	f, lost := s.Arrive(Sighting{
+		Number: number, T1: epochStart + clock.Wall(sent), T2: epochStart + clock.Wall(at), At: at, Authentic: s.authentic,
+	}, s.scratch)
 	s.tell(lost)
 	switch f.Verdict {
 	case Fresh:
@@ -271,30 +274,106 @@ func TestSequenceTellsWhatWasMissingWhenTheSenderBeginsAnew(t *testing.T) {
 	}
 }
 
-// Recorded probes change nothing, whenever they come.
-func TestSequenceIsNotMovedByReplays(t *testing.T) {
-	s := newSightings()
-	type probe struct {
-		number uint32
-		sent   clock.Mono
-	}
-	var recorded []probe
-	at := clock.Mono(0)
-	for _, from := range []uint32{5000, 0} { // of a session before a restart, too
+// recordedSession has a session arrive, with a restart within it, and returns its probes and when it ended.
+func recordedSession(s *sightings) (recorded []Sighting, end clock.Mono) {
+	for _, from := range []uint32{5000, 0} {
 		for i := range uint32(3000) {
-			recorded = append(recorded, probe{from + i, at})
-			s.arrive(from+i, at)
+			recorded = append(recorded, Sighting{Number: from + i, T1: clock.Wall(end)})
+			s.arrive(from+i, end)
+			end += ms
+		}
+	}
+	return recorded, end
+}
+
+// Recorded probes change nothing, whenever they come, where nobody can make others.
+func TestSequenceIsNotMovedByReplays(t *testing.T) {
+	for _, authentic := range []bool{true, false} {
+		for _, after := range []time.Duration{0, silent - time.Second, silent, time.Minute, 24 * time.Hour} {
+			if !authentic && after >= silent {
+				continue
+			}
+			s := newSightings()
+			s.authentic = authentic
+			recorded, at := recordedSession(s)
+			at = at.Add(after)
+			before := s.Sequence
+			for _, p := range recorded {
+				if f := s.arriveAt(p.Number, clock.Mono(p.T1), at); f.Verdict != Duplicate {
+					t.Fatalf("copy of probe %d, %v later: %+v, want a duplicate", p.Number, after, f)
+				}
+			}
+			if s.Sequence != before || s.lost != 0 {
+				t.Errorf("copies %v later changed the state, %d lost", after, s.lost)
+			}
+		}
+	}
+}
+
+// Where anybody can make probes, copies that come after a silence may be of a sender whose clock was set
+// back. They are not measured, and a few of them do not move the session.
+func TestSequenceIsNotMovedByAFewReplaysAfterASilence(t *testing.T) {
+	s := newSightings()
+	recorded, at := recordedSession(s)
+	next := recorded[len(recorded)-1]
+	last := at
+	rnd := rand.New(rand.NewPCG(5, 6))
+	for range 1000 {
+		at += 20 * second
+		from := rnd.IntN(len(recorded) - setBackProbes)
+		for _, p := range recorded[from : from+1+rnd.IntN(setBackProbes-1)] {
+			f := s.arriveAt(p.Number, clock.Mono(p.T1), at)
+			if f.Verdict == Fresh && !f.Doubtful || f.Confirmed {
+				t.Fatalf("copy of probe %d: %+v, want it not to be measured", p.Number, f)
+			}
 			at += ms
 		}
-	}
-	before := s.Sequence
-	for _, p := range recorded {
-		if f := s.arriveAt(p.number, p.sent, at); f.Verdict != Duplicate {
-			t.Fatalf("copy of probe %d: %+v, want a duplicate", p.number, f)
+		next.Number++
+		last += 20*second + 10*ms
+		if f := s.arriveAt(next.Number, last, at); f.Verdict != Fresh || f.Anew || f.Confirmed || f.Doubtful {
+			t.Fatalf("probe %d after copies: %+v, want fresh", next.Number, f)
 		}
 	}
-	if s.Sequence != before || s.lost != 0 {
-		t.Errorf("copies changed the state, %d lost", s.lost)
+	if s.lost != 0 {
+		t.Errorf("%d lost, want none", s.lost)
+	}
+}
+
+func TestSequenceTakesASenderThatBeginsAnewWithItsClockSetBack(t *testing.T) {
+	s := newSightings()
+	_, at := recordedSession(s)
+	at += clock.Mono(silent)
+	for i := range uint32(1000) {
+		f := s.arriveAt(i, at-3600*second, at)
+		at += ms
+		want := Finding{
+			Seq: uint64(i), Verdict: Fresh, Anew: i == 0, Trying: i > 0 && i < setBackProbes-1,
+			Confirmed: i == setBackProbes-1, Doubtful: i < setBackProbes-1,
+		}
+		if f != want {
+			t.Fatalf("probe %d: %+v, want %+v", i, f, want)
+		}
+	}
+	if s.lost != 0 {
+		t.Errorf("%d lost, want none", s.lost)
+	}
+}
+
+// Probes of before a session's first may be ones that it overtook, but not for long.
+func TestSequenceTakesProbesOfBeforeTheFirstAtFirstOnly(t *testing.T) {
+	s := newSightings()
+	s.arrive(1000, second)
+	for i, tt := range []struct {
+		number uint32
+		at     clock.Mono
+		want   Verdict
+	}{
+		{999, second + 2*ms, Fresh}, {999, second + 3*ms, Duplicate}, {998, 60 * second, Duplicate},
+		{950, 3600 * second, Duplicate}, {1001, 3600 * second, Fresh},
+	} {
+		if f := s.arriveAt(tt.number, clock.Mono(tt.number)*ms, tt.at); f.Verdict != tt.want {
+			t.Errorf("%d, probe %d: %+v, want %v", i, tt.number, f, tt.want)
+		}
 	}
 }
 

@@ -20,6 +20,11 @@
 //
 // Limits. Without authentication, whoever can forge an address can send probes in a session's name; what
 // losses that declares is bounded (match.Sequence), and a single one does not move a session. With it,
-// copies of recorded probes are dropped by a stateful reflector as long as the session is there. Which
-// mode a probe is in is told from the packet (codecs.decode): a session is not configured here.
+// copies of probes that a session has had are not measured as long as it is there, and a stateful
+// reflector does not answer them: what was sent before the session's last probe, and is not among those
+// that are missing, is a copy. So a prober whose clock is set back while 128 of its probes or more are lost
+// is not answered until its session has been forgotten. Where a prober begins anew under the same address,
+// port and SSID, which ours does not, a copy of a probe of before passes if its number is one that is
+// missing or comes next. Which mode a probe is in is told from the packet (codecs.decode): a session is
+// not configured here.
 package reflector

@@ -48,6 +48,8 @@ func (f *flow) counted(found match.Finding) *counts {
 	case found.Anew:
 		f.trial = counts{}
 		count = &f.trial
+	case found.Trying:
+		count = &f.trial
 	case found.Confirmed:
 		f.count = f.trial
 	}

@@ -95,10 +95,12 @@ func (r *Reflector) sight(x *session, number uint32, a *arrival) (count *counts,
 		r.publishArrived()
 	}
 	f := x.flow
-	seen := match.Sighting{Number: number, T1: clock.Wall(a.t1), T2: a.at, At: a.now}
+	seen := match.Sighting{
+		Number: number, T1: clock.Wall(a.t1), T2: a.at, At: a.now, Authentic: f.key.authenticated,
+	}
 	found, lost := f.sequence.Arrive(seen, r.losses[len(r.losses):])
 	r.losses = r.losses[:len(r.losses)+len(lost)]
-	a.seq, a.fresh, a.losses = found.Seq, found.Verdict == match.Fresh, lost
+	a.seq, a.fresh, a.losses = found.Seq, found.Verdict == match.Fresh && !found.Doubtful, lost
 	r.tally(found.Verdict, found.Reordered)
 	if found.Verdict == match.Duplicate {
 		f.copies = min(f.copies+1, circleProbes+1)

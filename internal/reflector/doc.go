@@ -9,8 +9,9 @@
 // thread; nothing on a packet's way allocates, locks or logs.
 //
 // A datagram that parses strictly as text is text, and any other of 14 octets or more is STAMP, but an
-// address keeps to its kind: one whose last text did not ask for STAMP sends text only, until it has been
-// silent for a while; and what could be text is STAMP if it is of a STAMP session by its SSID.
+// address keeps to its kind: from one whose last text did not ask for STAMP no STAMP session begins, until
+// it has been silent for a while, unless that has a key; and what could be text is STAMP if it is of a
+// STAMP session by its SSID.
 //
 // What is no well-formed probe is dropped and counted, never answered: each datagram ends in exactly one
 // of ProbesReceived and the counters of what is refused. A reply is not longer than its request, so that

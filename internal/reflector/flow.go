@@ -67,6 +67,12 @@ func (r *Reflector) isFlows(p *packetio.Packet) bool {
 	return r.sessions.flows[flowKey{p.Remote, p.Local, uint16(p.Data[ssid])<<8 | uint16(p.Data[ssid+1]), false}] != nil
 }
 
+// isKnown reports whether a STAMP probe is genuine, or as good as that: then its address is one that sends
+// STAMP, whatever text somebody may have sent in its name.
+func (r *Reflector) isKnown(q *stampRequest) bool {
+	return q.codec != nil && (q.key.authenticated || r.sessions.flows[q.key] != nil)
+}
+
 // findFlow finds a STAMP probe's session, or opens it; nil, and counted, if there are too many.
 func (r *Reflector) findFlow(key flowKey, a *arrival) *session {
 	if x := r.sessions.flows[key]; x != nil {

@@ -20,48 +20,55 @@ const (
 // stampRequest is a session-sender packet that may have an answer.
 type stampRequest struct {
 	stamp.SenderPacket
-	codec         *stamp.Codec // for the reply
-	authenticated bool
-	t1            int64 // nanoseconds since the Unix epoch
+	codec *stamp.Codec // for the reply; nil: it must not be answered
+	key   flowKey
+	t1    int64 // nanoseconds since the Unix epoch
 }
 
-// readStamp decodes a request; not ok, and counted, is what is none or must not be answered.
-func (r *Reflector) readStamp(p *packetio.Packet) (q stampRequest, ok bool) {
-	var refused selfstats.Counter
+// readStamp decodes a request. What is none, or must not be answered, has no codec, but a counter.
+func (r *Reflector) readStamp(p *packetio.Packet) (q stampRequest, refused selfstats.Counter) {
 	if q.codec, q.SenderPacket, refused = r.codecs.decode(p.Data); q.codec == nil {
-		r.counters.Inc(refused)
-		return q, false
+		return q, refused
 	}
-	q.authenticated = q.codec != r.codecs.open
+	q.key = flowKey{p.Remote, p.Local, q.SSID, q.codec != r.codecs.open}
+	if refused = r.screen(p, &q); refused != 0 {
+		q.codec = nil
+	}
+	return q, refused
+}
+
+// screen reads a request's T1 and returns why the request must not be answered; 0 = it may be.
+func (r *Reflector) screen(p *packetio.Packet, q *stampRequest) (refused selfstats.Counter) {
 	fields := &openFields
-	if q.authenticated {
+	if q.key.authenticated {
 		fields = &authenticatedFields
 	}
 	if fields.isReply(p.Data) {
-		r.counters.Inc(selfstats.ProbesLooped)
-		return q, false
+		return selfstats.ProbesLooped
 	}
 	var err error
 	if q.t1, err = q.ErrorEstimate.Format().UnixNanos(q.T1, int64(p.At), r.estimate.offset); err != nil {
-		r.counters.Inc(selfstats.ProbesMalformed)
-		return q, false
+		return selfstats.ProbesMalformed
 	}
 	// The reply would be longer, as RFC 8762 section 4.6 has it: not for an address that may be forged.
 	if len(p.Data) < shortReply && len(r.config.Stamp.Allow) == 0 {
-		r.counters.Inc(selfstats.ProbesNotAllowed)
-		return q, false
+		return selfstats.ProbesNotAllowed
 	}
-	return q, true
+	return 0
 }
 
 // reflectStamp takes packet k of a batch, which is not text, and stages the reply if it is a request.
 func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock.Mono) {
-	q, ok := r.readStamp(p)
-	if !ok {
+	q, refused := r.readStamp(p)
+	if r.isTexts(p, now) && !r.isKnown(&q) {
+		q.codec, refused = nil, selfstats.ProbesMalformed
+	}
+	if q.codec == nil {
+		r.counters.Inc(refused)
 		return
 	}
 	a := arrival{transport: measurement.UDP, remote: p.Remote, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
-	x := r.findFlow(flowKey{p.Remote, p.Local, q.SSID, q.authenticated}, &a)
+	x := r.findFlow(q.key, &a)
 	if x == nil {
 		return
 	}

@@ -587,6 +587,44 @@ func TestKindOfAnAddressSticks(t *testing.T) {
 	}
 }
 
+// Text with a forged source does not shut off a STAMP session, nor keep one with a key from beginning.
+func TestForgedTextDoesNotShutOffStamp(t *testing.T) {
+	for _, key := range []string{"", testKey} {
+		for name, known := range map[string]bool{"a session that is": true, "one that begins": false} {
+			if key == "" && !known {
+				continue // it may be the text that is genuine
+			}
+			t.Run(name+" with key "+key, func(t *testing.T) {
+				f := newFakeFlow(t, Stamp{Keys: [][]byte{[]byte(testKey)}})
+				if known {
+					f.giveProbe(stampProbe{ssid: 5, key: key})
+				}
+				text := probe(1)
+				for seq := range uint32(10) {
+					text.seq++
+					f.give(packetio.Packet{Data: text.bytes()})
+					f.giveProbe(stampProbe{seq: 1 + seq, ssid: 5, key: key, t1: t2 + clock.Wall(seq+1)})
+				}
+				f.counts(selfstats.ProbesMalformed, 0)
+			})
+		}
+	}
+}
+
+// What is no text from an address that sends text is malformed, whatever else it may be.
+func TestWhatIsNoTextOfATextSessionIsMalformed(t *testing.T) {
+	f := newFakeFlow(t, Stamp{Keys: [][]byte{[]byte(testKey)}})
+	f.give(packetio.Packet{Data: probe(1).bytes()})
+	short, forged, noMultiplier := stampPacket(t, stampProbe{})[:20], stampPacket(t, stampProbe{key: "forged"}), stampPacket(t, stampProbe{})
+	noMultiplier[13] = 0
+	for _, data := range [][]byte{short, forged, noMultiplier, stampPacket(t, stampProbe{t1: t2})} {
+		if replies := f.give(packetio.Packet{Data: data}); len(replies) > 0 {
+			t.Errorf("% x is answered", data)
+		}
+	}
+	f.counts(selfstats.ProbesMalformed, 4)
+}
+
 func TestTextSessionThatWentOverToStampMakesRoom(t *testing.T) {
 	f := newFakeFlow(t, Stamp{})
 	text := probe(1)

@@ -76,18 +76,15 @@ func (r *Reflector) reflect(s *socket, k int, p *packetio.Packet, now clock.Mono
 		return
 	}
 	m, err := textproto.Decode(p.Data)
-	switch {
-	case err == nil && !r.isFlows(p):
+	if err == nil && !r.isFlows(p) {
 		r.reflectText(s, k, p, &m, now)
-	case r.isTexts(p, now):
-		r.counters.Inc(selfstats.ProbesMalformed)
-	default:
+	} else {
 		r.reflectStamp(s, k, p, now)
 	}
 }
 
-// isTexts reports whether a datagram that is no text comes from an address that sends nothing else. A
-// prober that asks for STAMP may go over to it.
+// isTexts reports whether a datagram that is no text comes from an address that sends text. A prober that
+// asks for STAMP may go over to it.
 func (r *Reflector) isTexts(p *packetio.Packet, now clock.Mono) bool {
 	x := r.sessions.udp[p.Remote]
 	return x != nil && !x.asked && now.Sub(x.last) <= max(kindSticks, idleIntervals*x.gap)

@@ -78,6 +78,9 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 		return
 	}
 	reply, ok := r.buildReply(s, k, p, &q, x, count)
+	if reply.TLVErr != nil {
+		r.counters.Inc(selfstats.ProbesBadTLVs)
+	}
 	if !ok {
 		r.counters.Inc(selfstats.ReflectFailed)
 	} else if !reply.NoReply {

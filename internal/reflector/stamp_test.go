@@ -228,11 +228,12 @@ func TestBadTLVsAreAnsweredWithFlags(t *testing.T) {
 		name  string
 		tlvs  []byte
 		wants []stamp.Flags
+		bad   uint64
 	}{
-		{"unknown", unknown, []stamp.Flags{stamp.FlagUnrecognized}},
-		{"truncated", truncated, []stamp.Flags{stamp.FlagUnrecognized, stamp.FlagMalformed}},
-		{"malformed", malformed, []stamp.Flags{stamp.FlagUnrecognized, stamp.FlagMalformed}},
-		{"an HMAC without a key", hmac, []stamp.Flags{0xa0, 0xa0}},
+		{"unknown", unknown, []stamp.Flags{stamp.FlagUnrecognized}, 0},
+		{"truncated", truncated, []stamp.Flags{stamp.FlagUnrecognized, stamp.FlagMalformed}, 1},
+		{"malformed", malformed, []stamp.Flags{stamp.FlagUnrecognized, stamp.FlagMalformed}, 1},
+		{"an HMAC without a key", hmac, []stamp.Flags{0xa0, 0xa0}, 1},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,6 +250,7 @@ func TestBadTLVsAreAnsweredWithFlags(t *testing.T) {
 				rest = rest[min(len(rest), 4+int(rest[3])):]
 			}
 			f.counts(selfstats.ProbesReflected, 1)
+			f.counts(selfstats.ProbesBadTLVs, tt.bad)
 		})
 	}
 }
@@ -286,6 +288,8 @@ func TestWrongHMACTLVIsNotTrusted(t *testing.T) {
 			t.Errorf("the session is called %q", text)
 		}
 	}
+	f.counts(selfstats.ProbesBadTLVs, 1)
+	f.counts(selfstats.ProbesForged, 0)
 }
 
 func TestWhatIsNoStampProbeIsDroppedAndCounted(t *testing.T) {

@@ -62,6 +62,7 @@ const (
 	ReceiveFailed                        // receive calls that failed
 	RepliesImplausible                   // STAMP replies whose T2 and T3 can't be: measured without them
 	RepliesForged                        // STAMP replies whose HMAC is wrong
+	RepliesBadTLVs                       // STAMP replies that count, with a malformed TLV or a wrong HMAC TLV
 	LostForward                          // STAMP probes lost on their way to the reflector
 	LostBackward                         // STAMP probes whose reply was lost
 	Remarked                             // STAMP probes that reached the far end with another DSCP or ECN
@@ -72,6 +73,7 @@ const (
 	ProbesNotAllowed                     // probes from addresses that are not allowed
 	ProbesRateLimited                    // probes beyond their source's rate limit
 	ProbesBadEstimate                    // STAMP probes whose error estimate has multiplier 0
+	ProbesBadTLVs                        // STAMP probes that count, with a malformed TLV or a wrong HMAC TLV
 	EngineRestarts                       // times that an engine process died and another one was started
 	EngineAllocated                      // octets that engine processes have allocated since they began to measure
 	EngineCollections                    // times that the garbage collector ran in an engine process all the same
@@ -124,6 +126,7 @@ var counterNames = [NumCounters]string{
 	ReceiveFailed:         "receive_failed",
 	RepliesImplausible:    "replies_implausible",
 	RepliesForged:         "replies_forged",
+	RepliesBadTLVs:        "replies_bad_tlvs",
 	LostForward:           "lost_forward",
 	LostBackward:          "lost_backward",
 	Remarked:              "remarked",
@@ -134,6 +137,7 @@ var counterNames = [NumCounters]string{
 	ProbesNotAllowed:      "probes_not_allowed",
 	ProbesRateLimited:     "probes_rate_limited",
 	ProbesBadEstimate:     "probes_bad_estimate",
+	ProbesBadTLVs:         "probes_bad_tlvs",
 	EngineRestarts:        "engine_restarts",
 	EngineAllocated:       "engine_allocated",
 	EngineCollections:     "engine_collections",

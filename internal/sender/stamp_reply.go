@@ -122,9 +122,11 @@ func (s *Sender) plausible(sample *measurement.Sample, p *match.Probe, r reply) 
 func (s *Sender) readTLVs(x *session, m *stamp.ReflectorPacket, seq uint64, now clock.Mono) {
 	w := x.stamp
 	if err := w.codec.VerifyTLVs(m); err != nil {
-		if knowsHMAC(m.TLVs) {
-			s.counters.Inc(selfstats.RepliesForged)
-		} else if seq >= w.judgedFrom {
+		known := knowsHMAC(m.TLVs)
+		if known || malformed(m.TLVs) {
+			s.counters.Inc(selfstats.RepliesBadTLVs)
+		}
+		if !known && seq >= w.judgedFrom {
 			w.identity = ignores
 			w.refuse(answeredTLVs | returnPath)
 		}
@@ -133,6 +135,7 @@ func (s *Sender) readTLVs(x *session, m *stamp.ReflectorPacket, seq uint64, now 
 	var understood, not tlvSet
 	for tlv, err := range stamp.TLVs(m.TLVs) {
 		if err != nil || tlv.Flags&stamp.FlagMalformed != 0 {
+			s.counters.Inc(selfstats.RepliesBadTLVs)
 			return
 		}
 		if tlv.Flags&stamp.FlagUnrecognized != 0 {
@@ -155,6 +158,16 @@ func knowsHMAC(tlvs []byte) bool {
 	for tlv, err := range stamp.TLVs(tlvs) {
 		if err == nil && tlv.Type == stamp.TypeHMAC {
 			return tlv.Flags&stamp.FlagUnrecognized == 0 || tlv.Flags&stamp.FlagIntegrity != 0
+		}
+	}
+	return false
+}
+
+// malformed reports whether a TLV is, or is said to be.
+func malformed(tlvs []byte) bool {
+	for tlv, err := range stamp.TLVs(tlvs) {
+		if err != nil || tlv.Flags&stamp.FlagMalformed != 0 {
+			return true
 		}
 	}
 	return false

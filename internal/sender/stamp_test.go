@@ -307,6 +307,46 @@ func TestForgedAndForeignRepliesAreDroppedAndCounted(t *testing.T) {
 	})
 }
 
+// A reply whose base packet is good is measured whatever its TLVs are, and they are not used.
+func TestBadTLVsOfRepliesAreCounted(t *testing.T) {
+	key := []byte("secret")
+	const flags, length = 0, 3
+	tests := []struct {
+		name   string
+		key    []byte
+		change func(tlvs []byte)
+		want   uint64
+	}{
+		{"good", nil, func([]byte) {}, 0},
+		{"good, with a key", key, func([]byte) {}, 0},
+		{"malformed", nil, func(tlvs []byte) { tlvs[flags] = byte(stamp.FlagMalformed) }, 1},
+		{"truncated", nil, func(tlvs []byte) { tlvs[length-1] = 0xff }, 1},
+		{"malformed, with a key", key, func(tlvs []byte) { tlvs[flags] = byte(stamp.FlagMalformed) }, 1},
+		{"truncated, with a key", key, func(tlvs []byte) { tlvs[length-1] = 0xff }, 1},
+		{"wrong HMAC", key, func(tlvs []byte) { tlvs[len(tlvs)-1] ^= 1 }, 1},
+		{"changed", key, func(tlvs []byte) { tlvs[length+1] ^= 1 }, 1},
+		{"the probe's was wrong, says the reflector", key, func(tlvs []byte) { tlvs[flags] |= byte(stamp.FlagIntegrity) }, 1},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			each(t, func(r *rig) {
+				peer := newStampPeer(t, tt.key)
+				s := stampTo(1, peer.addr())
+				s.AuthKey = tt.key
+				r.addOnce(s)
+				probe := peer.next()
+				reply := peer.reflect(probe)
+				tt.change(reply[len(reply)-len(peer.decode(probe).TLVs):])
+				peer.send(reply, probe.from)
+				r.metric(measurement.UDPRTT)
+				r.counts(selfstats.RepliesBadTLVs, tt.want)
+				r.counts(selfstats.RepliesForged, 0)
+				r.counts(selfstats.ProbesAnswered, 1)
+			})
+		})
+	}
+}
+
 func TestRepliesToOtherProbesAreUnmatched(t *testing.T) {
 	each(t, func(r *rig) {
 		peer := newStampPeer(t, nil)

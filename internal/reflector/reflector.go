@@ -75,7 +75,7 @@ type Reflector struct {
 	limiter   *limiter // nil: none
 	answers   answers
 	packets   []packetio.Packet
-	notices   [readBatch]packetio.Notice
+	notices   [noticeBatch]packetio.Notice
 	losses    []match.Lost            // of arrived
 	arrived   []arrival               // of the packets that are answered, until they are published
 	identity  []byte                  // that is being announced

@@ -14,6 +14,8 @@ import (
 
 const (
 	readBatch = 64
+	// noticeBatch is how many notices a Conn reads at most at once: fewer were all that there were.
+	noticeBatch = 16
 	// oldest is the earliest T1 of text that is answered, in 2001: since then timestamps have 19 digits,
 	// so ours does not make the reply longer.
 	oldest = 1e18

@@ -47,6 +47,7 @@ type fakeConn struct {
 	incoming []packetio.Packet
 	replies  []string
 	sent     []packetio.Packet // the same, with all that belongs to them
+	batches  []int             // how many were sent at once
 	notices  []packetio.Notice
 	ids      uint32
 	port     uint16
@@ -59,6 +60,7 @@ func (c *fakeConn) ReadBatch(packets []packetio.Packet) (int, error) {
 }
 
 func (c *fakeConn) WriteBatch(packets []packetio.Packet) (int, error) {
+	c.batches = append(c.batches, len(packets))
 	for i := range packets {
 		p := packets[i]
 		c.replies = append(c.replies, string(p.Data))

@@ -15,11 +15,15 @@ type pendingReply struct {
 	seq     uint32       // the reply's own number
 }
 
+// sendBatch is how many replies leave in one system call: T3 of more would be too long before they do.
+const sendBatch = 16
+
 // answer sends the staged replies.
 func (r *Reflector) answer(s *socket) {
 	for first := 0; first < len(s.replies); {
-		r.complete(s, first)
-		n, err := s.conn.WriteBatch(s.replies[first:])
+		end := min(first+sendBatch, len(s.replies))
+		r.complete(s, first, end)
+		n, err := s.conn.WriteBatch(s.replies[first:end])
 		r.counters.Add(selfstats.ProbesReflected, uint64(n))
 		s.note(first, n)
 		if err != nil {
@@ -30,10 +34,10 @@ func (r *Reflector) answer(s *socket) {
 	}
 }
 
-// complete writes T3 into the STAMP replies from first on, as the last thing before they are sent.
-func (r *Reflector) complete(s *socket, first int) {
+// complete writes T3 into the STAMP replies from first to end, as the last thing before they are sent.
+func (r *Reflector) complete(s *socket, first, end int) {
 	var t3 stamp.Timestamp
-	for i := first; i < len(s.replies); i++ {
+	for i := first; i < end; i++ {
 		codec := s.pending[i].codec
 		if codec == nil {
 			continue

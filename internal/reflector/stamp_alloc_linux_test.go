@@ -158,7 +158,7 @@ func BenchmarkReflect(b *testing.B) {
 				p := packetio.Packet{Data: packets[n], Remote: fakeRemote, Local: fakeLocal, At: t2, TTL: 64}
 				s.replies = s.replies[:0]
 				f.reflect(s, 0, &p, clock.MonoNow())
-				f.complete(s, 0)
+				f.complete(s, 0, len(s.replies))
 				f.publishArrived()
 				f.config.Ring.Pop(samples[:])
 				n++

@@ -3,6 +3,7 @@ package reflector
 import (
 	"bytes"
 	"net/netip"
+	"slices"
 	"testing"
 	"time"
 
@@ -120,6 +121,28 @@ func TestStatefulReflectorNumbersItsRepliesAndStatelessCopiesNumbers(t *testing.
 				}
 			}
 		}
+	}
+}
+
+// T3 is read for a few replies at a time, so that it is not long before they leave.
+func TestRepliesLeaveInSmallGroups(t *testing.T) {
+	f := newFakeFlow(t, Stamp{Keys: [][]byte{[]byte(testKey)}})
+	var probes []packetio.Packet
+	for seq := range uint32(sendBatch*2 + 5) {
+		probes = append(probes, packetio.Packet{Data: stampPacket(t, stampProbe{seq: seq, key: testKey, t1: t2 + clock.Wall(seq)})})
+	}
+	before := clock.WallNow()
+	replies := f.give(probes...)
+	if want := []int{sendBatch, sendBatch, 5}; !slices.Equal(f.conn.batches, want) || len(replies) != len(probes) {
+		t.Fatalf("replies sent by %v, want %v", f.conn.batches, want)
+	}
+	last := stamp.NTP.Timestamp(int64(before), 0)
+	for i := range replies {
+		p, err := (&stampProbe{key: testKey}).codec(t).DecodeReflector(replies[i].Data)
+		if first := i%sendBatch == 0; err != nil || p.T3 < last || first == (p.T3 == last) {
+			t.Errorf("reply %d: T3 %d after %d, error %v, want one of its own for each group", i, p.T3, last, err)
+		}
+		last = p.T3
 	}
 }
 

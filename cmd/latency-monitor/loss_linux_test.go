@@ -35,9 +35,9 @@ func testProbesDroppedOnTheWayForwardAreCountedByBothSides(t *testing.T, m mode)
 		t.Run(f.name, func(t *testing.T) {
 			link := twoHosts(t)
 			b := start(t, spec{mode: m, on: link.B.Host, name: "b", config: receive})
-			drop := link.B.Host.Drop(t, netnstest.Loss{Every: 10, First: 3, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
 			a := start(t, spec{mode: m, on: link.A.Host, name: "a", config: probeUDP(f.addr(link.B), 5, 1)})
-
+			a.waitPoints(10, "udp.wan.rtt") // nobody would miss the first probe over STAMP
+			drop := link.B.Host.Drop(t, netnstest.Loss{Every: 10, First: 3, IPv6: f.ipv6, Match: []string{"-p", "udp", "--dport", "8001"}})
 			a.waitPoints(20, "udp.wan.loss")
 			letThrough(t, link.B.Host, f.ipv6)
 			dropped := drop.Dropped(t)

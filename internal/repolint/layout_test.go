@@ -38,6 +38,7 @@ var folders = map[string][]string{
 		"schedule",
 		"selfstats",
 		"sender",
+		"serverstest",
 		"sys",
 		"textproto",
 		"timestamp",

@@ -8,7 +8,7 @@ BENCH   ?= .
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install test check cross bench bench-record fuzz clean
+.PHONY: help run build install test test-servers check cross bench bench-record fuzz clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,11 @@ install: build ## install the binary to PREFIX/bin (PREFIX=/usr/local)
 test: ## install what the tests need, run all tests, list the skipped ones (PKG=./...)
 	@scripts/install-test-deps.sh
 	@scripts/test.sh $(PKG)
+
+test-servers: ## install real metric servers, then run the tests that need them
+	@scripts/install-test-deps.sh
+	@scripts/install-test-servers.sh
+	@scripts/test-servers.sh
 
 check: ## gofmt, vet, staticcheck, tidy, tests with race detector and repository rules, cross-compilation
 	@scripts/check.sh

@@ -19,7 +19,7 @@ var topLevel = []string{
 // list still reads like the way of a probe through the program.
 var folders = map[string][]string{
 	"cmd": {"latency-monitor"},
-	"pkg": {"latencymonitor", "measurement", "ring", "stamp"},
+	"pkg": {"latencymonitor", "measurement", "ring", "stamp", "zmtp"},
 	"internal": {
 		"clock",
 		"config",

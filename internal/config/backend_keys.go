@@ -19,6 +19,8 @@ type backendKey struct {
 // taken as they are.
 var backendKeys = map[string][]backendKey{
 	BackendCLI: {bufferKey},
+	BackendZeroMQ: {bufferKey, keyOf("address", addressRule, "0.0.0.0"), keyOf("port", portRule, 8002),
+		keyOf("hwm", intBetween(1, 10_000_000, "messages"), 1000)},
 	BackendLog: {bufferKey, keyOf("level", backendLevelRule, defaultBackendLogLevel)},
 }
 

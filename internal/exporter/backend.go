@@ -66,6 +66,18 @@ type Backend interface {
 	Close(ctx context.Context) error
 }
 
+// Counting is what a Backend also implements that counts what happens to points behind it. Counters is
+// called from any goroutine, and their names follow the backend's in the log.
+type Counting interface {
+	Counters() []Counter
+}
+
+// Counter is a figure of a backend's own.
+type Counter struct {
+	Name  string // such as "slow_dropped"
+	Value uint64
+}
+
 // Pacing says how points are handed to a backend. The zero value hands them on as they come.
 type Pacing struct {
 	// Buffer is how many points wait at most, beside those of the Publish that is under way: the newest.
@@ -86,4 +98,6 @@ type BackendCounters struct {
 	Sent    uint64 // published and flushed
 	Dropped uint64 // given up without success: too many waited, or the time to exit was over
 	Failed  uint64 // given up because of an error; a few may have arrived
+
+	Own []Counter // see Counting
 }

@@ -121,7 +121,7 @@ func (e *Exporter) Counters() Counters {
 	lost := e.ringCounts()
 	c.RingDropped, c.RingCorrupted = lost.dropped, lost.corrupted
 	for _, o := range e.outlets {
-		c.Backends = append(c.Backends, o.queue.counters(o.backend.Name()))
+		c.Backends = append(c.Backends, o.counters())
 	}
 	return c
 }

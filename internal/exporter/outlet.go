@@ -44,6 +44,14 @@ func newOutlet(b Backend, p Pacing, log zerolog.Logger, final chan<- error) *out
 	}
 }
 
+func (o *outlet) counters() BackendCounters {
+	c := o.queue.counters(o.backend.Name())
+	if b, ok := o.backend.(Counting); ok {
+		c.Own = b.Counters()
+	}
+	return c
+}
+
 // run serves the backend until the queue is closed and empty, or abandoned, or the backend is gone
 // for good. ctx is for the backend: its end makes a backend give up, not run.
 func (o *outlet) run(ctx context.Context) {

@@ -2,6 +2,7 @@ package exporter
 
 import (
 	"math/rand/v2"
+	"reflect"
 	"testing"
 )
 
@@ -11,7 +12,7 @@ func single(value int64) run { return run{Point: Point{Value: value}, count: 1} 
 func account(t *testing.T, q *queue, queued, sent, dropped, failed uint64) {
 	t.Helper()
 	want := BackendCounters{Name: "x", Queued: queued, Sent: sent, Dropped: dropped, Failed: failed}
-	if got := q.counters("x"); got != want {
+	if got := q.counters("x"); !reflect.DeepEqual(got, want) {
 		t.Errorf("counters = %+v, want %+v", got, want)
 	}
 }

@@ -102,6 +102,9 @@ func addNonZero(line *zerolog.Event, totals selfstats.Totals, exported Counters)
 		add(b.Name+"_dropped", b.Dropped)
 		add(b.Name+"_failed", b.Failed)
 		add(b.Name+"_retries", b.Retries)
+		for _, own := range b.Own {
+			add(b.Name+"_"+own.Name, own.Value)
+		}
 	}
 }
 

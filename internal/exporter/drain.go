@@ -90,9 +90,12 @@ func (e *Exporter) lost(series *Series, s *measurement.Sample) (usable bool) {
 	if s.Value <= 0 {
 		return false
 	}
-	count := min(s.Value, maxLost)
+	count, last := min(s.Value, maxLost), s.T4
 	e.excess.Add(uint64(s.Value - count))
-	e.emit(run{Point: Point{Series: series, Time: s.Time, Value: 1}, count: count})
+	if span := last - s.Time; last == 0 || span < 0 || last < s.Time { // none, or more than there can be
+		last = s.Time
+	}
+	e.emit(run{Point: Point{Series: series, Time: s.Time, Value: 1}, count: count, last: last})
 	return true
 }
 

@@ -52,7 +52,7 @@ func TestPointsAreGatheredForAnInterval(t *testing.T) {
 		}
 		synctest.Wait()
 		for _, size := range sizes {
-			if size < 990 || size > 1000 { // the exporter looks every 10 ms
+			if size < 980 || size > 1020 { // the exporter looks every 10 ms
 				t.Errorf("%d points published at once, want about 1000", size)
 			}
 		}

@@ -15,11 +15,21 @@ const (
 	maxRuns = 10_000_000
 )
 
-// run is a point that happened count times: lost probes are noticed many at a time, and are expanded
-// only when they leave the queue.
+// run is a point that happened count times, evenly until last: lost probes are noticed many at a time,
+// and are expanded only when they leave the queue.
 type run struct {
 	Point
 	count int64 // 1 or more
+	last  int64 // the time of the last one; of no meaning if it is the only one
+}
+
+// next takes the first point of a run that has one.
+func (r *run) next() Point {
+	p := r.Point
+	if r.count--; r.count > 0 {
+		r.Time += (r.last - r.Time) / r.count
+	}
+	return p
 }
 
 // queue is the points that wait for one backend, and the count of what became of all others. The
@@ -120,9 +130,8 @@ func (q *queue) take(dst []Point) (points []Point, more bool) {
 		oldest := &q.ring[q.first]
 		n := min(oldest.count, int64(cap(points)-len(points)))
 		for range n {
-			points = append(points, oldest.Point)
+			points = append(points, oldest.next())
 		}
-		oldest.count -= n
 		if oldest.count == 0 {
 			q.removeFirst()
 		}

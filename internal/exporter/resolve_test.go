@@ -2,6 +2,7 @@ package exporter_test
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -268,4 +269,40 @@ func TestSessionIsRemovedAfterItsSamples(t *testing.T) {
 		}
 		addSession(t, e, measurement.Session{ID: 1}) // is free again
 	})
+}
+
+func TestLossesLieBetweenTheFirstAndTheLast(t *testing.T) {
+	for _, test := range []struct {
+		name       string
+		time, last int64
+		count      int64
+		want       []int64
+	}{
+		{"evenly", 1000, 1400, 5, []int64{1000, 1100, 1200, 1300, 1400}},
+		{"as evenly as numbers are", 0, 10, 4, []int64{0, 3, 6, 10}},
+		{"one", 7, 7, 1, []int64{7}},
+		{"at one time", 7, 0, 3, []int64{7, 7, 7}},
+		{"the last before the first", 7, 6, 2, []int64{7, 7}},
+		{"farther apart than numbers are", math.MinInt64, math.MaxInt64, 2, []int64{math.MinInt64, math.MinInt64}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			e, b, push := newPair(t)
+			addSession(t, e, measurement.Session{ID: 1})
+			push(measurement.Sample{
+				Session: 1, Kind: measurement.KindMetric, Metric: measurement.UDPLoss,
+				Time: test.time, Value: test.count, T4: test.last,
+			})
+			runOnce(t, e)
+			var got []int64
+			for _, p := range b.got() {
+				got = append(got, p.Time)
+				if p.Value != 1 {
+					t.Errorf("value %d, want 1", p.Value)
+				}
+			}
+			if !slices.Equal(got, test.want) {
+				t.Errorf("times %v, want %v", got, test.want)
+			}
+		})
+	}
 }

@@ -14,9 +14,11 @@ const spread = 600
 // MostLosses is how many Lost one call of a Sequence appends at most.
 const MostLosses = spread + 2 + 2*sequenceSize
 
-// Lost is probes that are lost and that were sent in the same second.
+// Lost is probes that are lost and that were sent one after the other, without one between them that
+// arrived: evenly from the first to the last.
 type Lost struct {
 	Sent  clock.Wall // when the first of them was sent
+	Last  clock.Wall // when the last of them was sent
 	Count uint64
 }
 
@@ -61,7 +63,7 @@ func share(n, part, whole uint64) uint64 {
 	return quotient
 }
 
-// loseFirst declares the first n probes of a gap lost, by the seconds in which they were sent.
+// loseFirst declares the first n probes of a gap lost, those of each second together.
 func (s *Sequence) loseFirst(n uint64, g *gap, at clock.Mono, lost []Lost) []Lost {
 	period := time.Second
 	if g.span > spread*time.Second {
@@ -70,24 +72,25 @@ func (s *Sequence) loseFirst(n uint64, g *gap, at clock.Mono, lost []Lost) []Los
 	for i := uint64(1); i <= n; {
 		sent := g.sent(i)
 		next := min(max(g.before(sent+clock.Wall(period)-sent%clock.Wall(period)), i), n)
-		lost = s.lose(next-i+1, sent, at, lost)
+		lost = s.lose(Lost{sent, g.sent(next), next - i + 1}, at, lost)
 		i = next + 1
 	}
 	return lost
 }
 
-// lose declares n probes lost that were sent at a time, as far as it may.
-func (s *Sequence) lose(n uint64, sent clock.Wall, at clock.Mono, lost []Lost) []Lost {
-	n = min(n, s.allowed(at))
-	if n == 0 {
+// loseOne declares a probe lost that was sent at a time.
+func (s *Sequence) loseOne(sent clock.Wall, at clock.Mono, lost []Lost) []Lost {
+	return s.lose(Lost{sent, sent, 1}, at, lost)
+}
+
+// lose declares probes lost, as far as it may.
+func (s *Sequence) lose(l Lost, at clock.Mono, lost []Lost) []Lost {
+	l.Count = min(l.Count, s.allowed(at))
+	if l.Count == 0 {
 		return lost
 	}
-	s.declared += n
-	if i := len(lost) - 1; i >= 0 && lost[i].Sent/1e9 == sent/1e9 {
-		lost[i].Count += n
-		return lost
-	}
-	return append(lost, Lost{Sent: sent, Count: n})
+	s.declared += l.Count
+	return append(lost, l)
 }
 
 // allowed bounds the losses that a sender can make us declare, as Window.declare does: by the probes

@@ -156,7 +156,7 @@ func (s *Sequence) advance(seq uint64, p *Sighting, lost []Lost) []Lost {
 	g := s.gap(seq, p)
 	for i := s.head + 1; i <= min(seq, s.head+sequenceSize); i++ { // the place of i is that of i-sequenceSize
 		if x := s.place(i); x.state == missing {
-			lost = s.lose(1, x.sent, p.At, lost)
+			lost = s.loseOne(x.sent, p.At, lost)
 			s.missing--
 		}
 		s.place(i).state = unseen
@@ -192,7 +192,7 @@ func (s *Sequence) declareMissing(now clock.Mono, timeout time.Duration, lost []
 		if x.state == missing && (timeout < 0 || now.Sub(x.noticed) >= timeout) {
 			x.state = unseen
 			s.missing--
-			lost = s.lose(1, x.sent, now, lost)
+			lost = s.loseOne(x.sent, now, lost)
 		}
 	}
 	return lost

@@ -164,7 +164,7 @@ func (r *Reflector) spellFlow(a *arrival) bool {
 func (r *Reflector) settleFlow(x *session, now clock.Mono) {
 	r.losses = x.flow.sequence.Settle(now, r.config.Timeout, r.losses[:0])
 	for _, l := range r.losses {
-		r.missed(x, l.Count, l.Sent)
+		r.missed(x, l)
 	}
 	r.losses = r.losses[:0]
 }

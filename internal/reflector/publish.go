@@ -64,9 +64,9 @@ func (r *Reflector) publishArrived() {
 	for i := range r.arrived {
 		a := &r.arrived[i]
 		r.announce(a)
-		r.missed(a.session, a.lost, a.at)
+		r.missed(a.session, match.Lost{Sent: a.at, Last: a.at, Count: a.lost})
 		for _, l := range a.losses {
-			r.missed(a.session, l.Count, l.Sent)
+			r.missed(a.session, l)
 		}
 		switch {
 		case !a.fresh:
@@ -123,16 +123,16 @@ func (r *Reflector) publishOWD(a *arrival) {
 	})
 }
 
-// missed publishes n probes of a session as lost on their way to us: noticed at the time at, if they are
-// text, else sent then.
-func (r *Reflector) missed(x *session, n uint64, at clock.Wall) {
-	if n == 0 {
+// missed publishes probes of a session as lost on their way to us. Of text, their times are when that was
+// noticed.
+func (r *Reflector) missed(x *session, l match.Lost) {
+	if l.Count == 0 {
 		return
 	}
-	r.counters.Add(selfstats.ProbesMissing, n)
+	r.counters.Add(selfstats.ProbesMissing, l.Count)
 	r.config.Ring.Push(&measurement.Sample{
 		Session: x.id, Kind: measurement.KindMetric, Metric: x.transport.Metrics().Loss,
-		Time: int64(at), Value: int64(n),
+		Time: int64(l.Sent), Value: int64(l.Count), T4: int64(l.Last),
 	})
 }
 

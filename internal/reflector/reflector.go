@@ -175,7 +175,8 @@ func (r *Reflector) clean(now clock.Mono) {
 		case x.flow != nil:
 			r.settleFlow(x, now)
 		case x.window.Pending():
-			r.missed(x, x.window.Settle(now, r.config.Timeout), clock.WallNow())
+			noticed := clock.WallNow()
+			r.missed(x, match.Lost{Sent: noticed, Last: noticed, Count: x.window.Settle(now, r.config.Timeout)})
 		}
 	})
 	for _, p := range r.peers {

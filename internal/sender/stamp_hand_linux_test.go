@@ -193,8 +193,8 @@ func TestLongOutageIsToldInFewPoints(t *testing.T) {
 	if l.lost[measurement.UDPLossForward] != outage || l.lost[measurement.UDPLossBackward] != 0 {
 		t.Errorf("lost %v, want %d forward", l.lost, outage)
 	}
-	if n := len(l.times[measurement.UDPLossForward]); n > splitPoints+2 {
-		t.Errorf("%d points, want %d or a few more at most", n, splitPoints)
+	if n := len(l.times[measurement.UDPLossForward]); n > splitRecords+2 {
+		t.Errorf("%d points, want %d or a few more at most", n, splitRecords)
 	}
 }
 

@@ -82,13 +82,13 @@ func (s *Sender) loses(split *match.Split) {
 	s.counters.Add(selfstats.LostBackward, split.Backward)
 }
 
-// splitPoints is how many points the losses between two replies make, or a few more: of a long outage
+// splitRecords is how many records the losses between two replies make, or a few more: of a long outage
 // each stands for several.
-const splitPoints = 256
+const splitRecords = 256
 
 // publishSplit publishes losses with their direction. Of those of one gap only the sums are known: the
-// first are taken to be those on the way out. The beginning of a long outage may be forgotten; it is
-// published at its first loss.
+// first are taken to be those on the way out. The beginning of a long outage may be forgotten; its losses
+// are published evenly from the first one to the first that is remembered.
 func (s *Sender) publishSplit(x *session, split *match.Split) {
 	w := x.stamp
 	total, known := split.Forward+split.Backward, uint64(0)
@@ -99,12 +99,13 @@ func (s *Sender) publishSplit(x *session, split *match.Split) {
 			known++
 		}
 	}
-	p := splitPublisher{Sender: s, session: x, forward: split.Forward, group: total/splitPoints + 1}
-	p.lose(total-min(total, known), from, w.firstLost)
+	p := splitPublisher{Sender: s, session: x, forward: split.Forward, group: total/splitRecords + 1}
+	p.lose(total-min(total, known), from, w.firstLost, w.t1Of(from))
 	rest := min(total, known)
 	for seq := from; rest > 0 && seq <= split.To; seq++ {
 		if w.directions.WasLost(seq) {
-			p.lose(1, seq, w.t1Of(seq))
+			t1 := w.t1Of(seq)
+			p.lose(1, seq, t1, t1)
 			rest--
 		}
 	}
@@ -128,15 +129,15 @@ type splitPublisher struct {
 	sample  measurement.Sample
 }
 
-// lose takes n losses, the first being that of a probe that was sent at the time t1.
-func (p *splitPublisher) lose(n, seq uint64, t1 clock.Wall) {
+// lose takes n losses, of probes that were sent from first to last.
+func (p *splitPublisher) lose(n, seq uint64, first, last clock.Wall) {
 	out := min(n, p.forward)
 	p.forward -= out
-	p.add(measurement.UDPLossForward, out, seq, t1)
-	p.add(measurement.UDPLossBackward, n-out, seq, t1)
+	p.add(measurement.UDPLossForward, out, seq, first, last)
+	p.add(measurement.UDPLossBackward, n-out, seq, first, last)
 }
 
-func (p *splitPublisher) add(m measurement.Metric, n, seq uint64, t1 clock.Wall) {
+func (p *splitPublisher) add(m measurement.Metric, n, seq uint64, first, last clock.Wall) {
 	if n == 0 {
 		return
 	}
@@ -146,10 +147,11 @@ func (p *splitPublisher) add(m measurement.Metric, n, seq uint64, t1 clock.Wall)
 	if p.sample.Value == 0 {
 		p.sample = measurement.Sample{
 			Session: p.session.ID, Kind: measurement.KindMetric, Metric: m, Seq: p.session.stamp.count(seq),
-			Time: int64(t1), Sent: measurement.SourceUser, T1: int64(t1),
+			Time: int64(first), Sent: measurement.SourceUser, T1: int64(first),
 		}
 	}
 	p.sample.Value += int64(n)
+	p.sample.T4 = int64(last)
 	if uint64(p.sample.Value) >= p.group {
 		p.flush()
 	}

@@ -26,7 +26,8 @@ const (
 // For KindMetric, Time is the point's timestamp: when the probe was sent for what the prober
 // measures (T1), when it arrived for what the receiver measures (T2); for the receiver's losses, when
 // they were noticed, or with STAMP, about when the first of them was sent. Value is the delay in
-// nanoseconds, or how many probes were lost. T1 to T4 are the timestamps that the delay was computed
+// nanoseconds, or how many probes were lost; of several, T4 is about when the last of them was sent, and
+// the others were evenly in between; 0 if they are to be told for one time. Else T1 to T4 are the timestamps that the delay was computed
 // from, 0 where unknown, and Sent and Received say how exact the first and the last of them are. For
 // the other kinds the fields after Metric are payload.
 type Sample struct {

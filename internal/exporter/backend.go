@@ -12,6 +12,11 @@ import (
 type UnavailableError struct {
 	Err   error
 	After time.Duration // how long to wait at least, if the server says so
+
+	// Summed, in an error of Flush, says that what was published is summed up in the backend and will
+	// be part of what the next Flush hands on. So Publish is called meanwhile, and nothing piles up in
+	// the queue. It is for backends whose Pacing has an Interval.
+	Summed bool
 }
 
 // Error is that of Err.
@@ -77,6 +82,11 @@ type Counter struct {
 	Name  string // such as "slow_dropped"
 	Value uint64
 }
+
+// Starter is a Backend that has something to do before its first point, if there is ever one. Start is
+// called once, before all other methods, from their goroutine: when the daemon has given up its
+// privileges.
+type Starter interface{ Start() }
 
 // Pacing says how points are handed to a backend. The zero value hands them on as they come.
 type Pacing struct {

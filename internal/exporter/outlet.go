@@ -29,6 +29,7 @@ type outlet struct {
 	done    chan struct{} // closed when run has returned
 	failing bool          // the last error was logged and nothing has worked since
 	flushed time.Time     // last, or when the queue was last empty
+	away    time.Duration // the pause before the next Flush of a backend that sums up; 0: its server is there
 
 	refusals    int // points refused and not told yet
 	refusalTold time.Time
@@ -56,6 +57,9 @@ func (o *outlet) counters() BackendCounters {
 // for good. ctx is for the backend: its end makes a backend give up, not run.
 func (o *outlet) run(ctx context.Context) {
 	defer close(o.done)
+	if s, ok := o.backend.(Starter); ok {
+		s.Start()
+	}
 	err := o.serve(ctx)
 	if err != nil {
 		o.queue.abandon()
@@ -84,7 +88,7 @@ func (o *outlet) serve(ctx context.Context) error {
 			}
 		}
 		switch {
-		case o.pacing.Interval > 0 && (len(points) == cap(points) || time.Since(o.flushed) < o.pacing.Interval && more):
+		case o.pacing.Interval > 0 && (len(points) == cap(points) || time.Since(o.flushed) < o.interval() && more):
 			continue // more are waiting, or to be gathered
 		case o.pacing.Interval == 0 && len(points) > 0 && time.Since(o.flushed) < flushEvery:
 			continue
@@ -104,7 +108,7 @@ func (o *outlet) gather() {
 	if o.pacing.Interval == 0 || o.queue.ready(o.pacing.Batch) {
 		return
 	}
-	over := time.NewTimer(time.Until(o.flushed.Add(o.pacing.Interval)))
+	over := time.NewTimer(time.Until(o.flushed.Add(o.interval())))
 	defer over.Stop()
 	for !o.queue.ready(o.pacing.Batch) {
 		select {
@@ -115,6 +119,14 @@ func (o *outlet) gather() {
 	}
 }
 
+// interval is how long after the last Flush the next one is.
+func (o *outlet) interval() time.Duration {
+	if o.away > 0 {
+		return o.away
+	}
+	return o.pacing.Interval
+}
+
 // publish returns only errors that end the daemon, like flush.
 func (o *outlet) publish(ctx context.Context, points []Point) error {
 	return o.settle(o.insist(ctx, points), int64(len(points)))
@@ -123,15 +135,31 @@ func (o *outlet) publish(ctx context.Context, points []Point) error {
 func (o *outlet) flush(ctx context.Context) error {
 	unsettled := o.queue.unsettled()
 	if unsettled > 0 {
-		if err := o.settle(o.insist(ctx, nil), unsettled); err != nil {
+		err := o.insist(ctx, nil)
+		o.flushed = time.Now()
+		if o.summed(ctx, err) {
+			return nil
+		}
+		if err := o.settle(err, unsettled); err != nil {
 			return err
 		}
 	}
-	o.flushed = time.Now()
+	o.flushed, o.away = time.Now(), 0
 	if o.queue.settleSent() > 0 {
 		o.works()
 	}
 	return nil
+}
+
+// summed reports whether err says to go on publishing and to flush later, which it sees to.
+func (o *outlet) summed(ctx context.Context, err error) bool {
+	unavailable, ok := errors.AsType[*UnavailableError](err)
+	if !ok || !unavailable.Summed || ctx.Err() != nil {
+		return false
+	}
+	o.away = max(min(2*o.away, longestPause), firstPause, unavailable.After)
+	o.queue.retry()
+	return true
 }
 
 // insist tries to publish points, or to flush if there are none, until the backend is available or ctx
@@ -144,6 +172,9 @@ func (o *outlet) insist(ctx context.Context, points []Point) error {
 			return err
 		}
 		o.complain(err, "backend is away; the newest points are kept until it is back")
+		if unavailable.Summed && !o.queue.ending() {
+			return err
+		}
 		o.pause(ctx, max(pause, unavailable.After))
 		o.queue.retry()
 	}

@@ -226,3 +226,89 @@ func TestRejectedPointsFailAndTheOthersAreSent(t *testing.T) {
 		}
 	})
 }
+
+// A backend that sums up takes points while its server is away. They count as queued until a Flush has
+// handed them on, and none is dropped however many come.
+func TestPointsAreSummedUpWhileTheServerIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const produced, outage = 5000, 40 * time.Second
+		e, b, r, log := paced(t, exporter.Pacing{Buffer: 1000, Batch: 100, Interval: 10 * time.Second})
+		begin := time.Now()
+		tries := 0
+		b.flush = func(context.Context) error {
+			if time.Since(begin) < outage {
+				tries++
+				return &exporter.UnavailableError{Err: errors.New("refused"), Summed: true}
+			}
+			return nil
+		}
+		stop := start(e)
+		for i := range int64(produced) { // 100 a second
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(10 * time.Millisecond)
+			if i == 3500 {
+				c := e.Counters().Backends[0]
+				if c.Sent != 0 || c.Dropped != 0 || c.Queued < 3490 || c.Retries != uint64(tries) {
+					t.Errorf("counters during the outage = %+v, want all queued, and %d retries", c, tries)
+				}
+			}
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Counters().Backends[0]; c.Sent != produced || len(b.got()) != produced {
+			t.Errorf("%d published, counters = %+v, want all sent", len(b.got()), c)
+		}
+		if tries != 6 { // after 10 s, and then 0.5, 1, 2, 4, 8 and 16 s later, of which the last succeeds
+			t.Errorf("%d tries in vain, want 6", tries)
+		}
+		for _, once := range []string{"backend is away", "backend works again"} {
+			if n := strings.Count(log.String(), once); n != 1 {
+				t.Errorf("%d lines with %q, want 1:\n%s", n, once, log)
+			}
+		}
+	})
+}
+
+// At the end there is no later: it is tried again until the time is over, and then they are dropped.
+func TestSummedPointsOfAServerThatStaysAwayAreDropped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Batch: 100, Interval: time.Second})
+		b.flush = func(context.Context) error {
+			return &exporter.UnavailableError{Err: errors.New("refused"), Summed: true}
+		}
+		stop := start(e)
+		for i := range int64(250) {
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(10 * time.Millisecond)
+		}
+		began := time.Now()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		if c := e.Counters().Backends[0]; c.Dropped != 250 || c.Sent+c.Failed+c.Queued != 0 {
+			t.Errorf("counters = %+v, want 250 dropped", c)
+		}
+		if took := time.Since(began); took < 4*time.Second || took > 6*time.Second {
+			t.Errorf("the end took %v, want nearly 5 s", took)
+		}
+	})
+}
+
+// starting is a backend that wants to be told of the start.
+type starting struct {
+	backend
+	started int
+}
+
+func (s *starting) Start() { s.started++ }
+
+func TestBackendIsStartedOnceEvenWithoutAPoint(t *testing.T) {
+	e := exporter.New(exporter.Config{})
+	b := &starting{backend: backend{name: "fake"}}
+	e.AddBackend(b, exporter.Pacing{})
+	runOnce(t, e)
+	if b.started != 1 {
+		t.Errorf("started %d times, want once", b.started)
+	}
+}

@@ -32,6 +32,9 @@ func newSeries(m measurement.Metric, tags []string, tail string) *Series {
 	return &Series{Metric: m, Name: m.String(), Tags: tags, head: string(head), tail: tail}
 }
 
+// Tags are the tags of the series of a session that we probe.
+func Tags(s measurement.Session) []string { return resolveTags(s.Source, s.Target, s.Tags) }
+
 func resolveTags(source, target string, own []string) []string {
 	tags := make([]string, 0, 2+len(own))
 	tags = append(tags, "source:"+source, "target:"+target)

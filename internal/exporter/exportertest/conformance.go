@@ -29,8 +29,17 @@ type Got struct {
 type Subject struct {
 	Backend exporter.Backend
 	// Received gives all points that arrived so far, in the order of arrival. It waits for n of them,
-	// but not forever.
+	// but not forever. It is nil for a backend that sums up, which has Summed instead.
 	Received func(n int) []Got
+	// Summed gives what of a series arrived so far.
+	Summed func(s *exporter.Series) Sum
+}
+
+// Sum is how many points of a series there are, and the sum of their values in seconds. If they are lost
+// probes, the latter is 0.
+type Sum struct {
+	Count   uint64
+	Seconds float64
 }
 
 // Run tests the backends that open makes, a new one with an empty other end at each call.
@@ -85,6 +94,9 @@ func Points(n int) []exporter.Point {
 			Time:   1768219134587069267 + int64(i),
 			Value:  values[i%len(values)],
 		}
+		if points[i].Series.Metric.Loss() {
+			points[i].Value = 1
+		}
 	}
 	return points
 }
@@ -102,16 +114,16 @@ func deliversOnFlush(t *testing.T, s Subject) {
 		publish(t, s.Backend, part)
 	}
 	must(t, "Flush", s.Backend.Flush(context.Background()))
-	compare(t, s.Received(len(points)), points)
+	s.compare(t, points)
 	must(t, "Close", s.Backend.Close(context.Background()))
-	compare(t, s.Received(len(points)), points)
+	s.compare(t, points)
 }
 
 func deliversOnClose(t *testing.T, s Subject) {
 	points := Points(10)
 	publish(t, s.Backend, points)
 	must(t, "Close", s.Backend.Close(context.Background()))
-	compare(t, s.Received(len(points)), points)
+	s.compare(t, points)
 }
 
 func keepsNoSlice(t *testing.T, s Subject) {
@@ -122,13 +134,13 @@ func keepsNoSlice(t *testing.T, s Subject) {
 		lent[i] = exporter.Point{Series: points[0].Series, Time: 7, Value: 7}
 	}
 	must(t, "Close", s.Backend.Close(context.Background()))
-	compare(t, s.Received(len(points)), points)
+	s.compare(t, points)
 }
 
 func flushesNothing(t *testing.T, s Subject) {
 	must(t, "Flush", s.Backend.Flush(context.Background()))
 	must(t, "Close", s.Backend.Close(context.Background()))
-	compare(t, s.Received(0), nil)
+	s.compare(t, nil)
 }
 
 func closesTwice(t *testing.T, s Subject) {
@@ -160,25 +172,20 @@ func deliversFromRing(t *testing.T, s Subject) {
 	e.AddRing(r)
 	e.AddBackend(s.Backend, exporter.Pacing{})
 	must(t, "AddSession", e.AddSession(measurement.Session{ID: 1, Source: "a", Target: "b"}))
-	for i := range n {
+	const at = 1768219134587069267
+	series := Series(measurement.UDPRTT, "a", "b", nil)
+	var want []exporter.Point
+	for i := range int64(n) {
 		r.Push(&measurement.Sample{
-			Session: 1, Kind: measurement.KindMetric, Metric: measurement.UDPRTT,
-			Time: 1768219134587069267, Value: int64(i),
+			Session: 1, Kind: measurement.KindMetric, Metric: measurement.UDPRTT, Time: at, Value: i,
 		})
+		want = append(want, exporter.Point{Series: series, Time: at, Value: i})
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // Run drains nevertheless
 	must(t, "Run", e.Run(ctx))
 
-	got := s.Received(n)
-	if len(got) != n {
-		t.Fatalf("%d points arrived of %d", len(got), n)
-	}
-	for i := range got {
-		if got[i].Value != int64(i) {
-			t.Fatalf("point %d has value %d, want %d", i, got[i].Value, i)
-		}
-	}
+	s.compare(t, want)
 	if c := e.Counters(); c.Lost() != 0 || c.Backends[0].Sent != n {
 		t.Errorf("Counters() = %+v, want %d sent and nothing lost", c, n)
 	}
@@ -193,6 +200,37 @@ func must(t *testing.T, what string, err error) {
 	t.Helper()
 	if err != nil {
 		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func (s Subject) compare(t *testing.T, want []exporter.Point) {
+	t.Helper()
+	if s.Received != nil {
+		compare(t, s.Received(len(want)), want)
+		return
+	}
+	CompareSums(t, s.Summed, want)
+}
+
+// CompareSums checks that what arrived of each series is what the points of that series add up to. Rounding
+// may differ.
+func CompareSums(t *testing.T, summed func(s *exporter.Series) Sum, want []exporter.Point) {
+	t.Helper()
+	sums, largest := map[*exporter.Series]Sum{}, map[*exporter.Series]float64{}
+	for _, p := range want {
+		sum, seconds := sums[p.Series], float64(p.Value)/1e9
+		sum.Count++
+		if !p.Series.Metric.Loss() {
+			sum.Seconds += seconds
+			largest[p.Series] = max(largest[p.Series], math.Abs(seconds))
+		}
+		sums[p.Series] = sum
+	}
+	for series, sum := range sums {
+		got := summed(series)
+		if got.Count != sum.Count || math.Abs(got.Seconds-sum.Seconds) > 1e-9*largest[series]*float64(sum.Count) {
+			t.Errorf("%s %q arrived as %+v, want %+v", series.Name, series.Tags, got, sum)
+		}
 	}
 }
 

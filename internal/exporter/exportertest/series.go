@@ -11,21 +11,26 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
-// Series is the series of metric m from source to target, as an exporter makes it.
+// Series is the series of metric m from source to target, as an exporter makes it. That of a metric of
+// the host has source at both ends, and no tags.
 func Series(m measurement.Metric, source, target string, own []string) *exporter.Series {
 	r, err := ring.New(1)
 	if err != nil {
 		panic(fmt.Sprintf("ring.New: %v", err))
 	}
 	var caught catcher
-	e := exporter.New(exporter.Config{Log: zerolog.Nop()})
+	e := exporter.New(exporter.Config{Name: source, Log: zerolog.Nop()})
 	e.AddRing(r)
 	e.AddBackend(&caught, exporter.Pacing{})
 	session := measurement.Session{ID: 1, Source: source, Target: target, Tags: own}
 	if err := e.AddSession(session); err != nil {
 		panic(fmt.Sprintf("AddSession: %v", err))
 	}
-	r.Push(&measurement.Sample{Session: 1, Kind: measurement.KindMetric, Metric: m, Value: 1})
+	sample := measurement.Sample{Session: 1, Kind: measurement.KindMetric, Metric: m, Value: 1}
+	if m == measurement.HostClockError {
+		sample.Session = 0
+	}
+	r.Push(&sample)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // Run drains nevertheless
 	if err := e.Run(ctx); err != nil || caught.series == nil {

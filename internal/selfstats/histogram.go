@@ -1,6 +1,7 @@
 package selfstats
 
 import (
+	"iter"
 	"math/bits"
 	"sync/atomic"
 	"time"
@@ -84,6 +85,18 @@ func (s Snapshot) Sub(earlier Snapshot) Snapshot {
 	}
 	s.Max = min(s.Max, highest)
 	return s
+}
+
+// Buckets yields, from the shortest on, the upper edges of the buckets that have anything and how many
+// durations each has.
+func (s Snapshot) Buckets() iter.Seq2[time.Duration, uint64] {
+	return func(yield func(time.Duration, uint64) bool) {
+		for i, n := range s.counts {
+			if n > 0 && !yield(upperEdge(i), n) {
+				return
+			}
+		}
+	}
 }
 
 // Quantile gives the duration that share q (0 to 1) of the recorded ones do not exceed, rounded up to

@@ -85,6 +85,26 @@ func TestQuantiles(t *testing.T) {
 	}
 }
 
+func TestBucketsHoldAllThatWasRecorded(t *testing.T) {
+	var b Block
+	for i := range 1000 {
+		b.Late(time.Duration(i) * time.Microsecond)
+	}
+	var count uint64
+	last := time.Duration(-1)
+	s := Sum([]*Block{&b}).Lateness
+	for edge, n := range s.Buckets() {
+		if edge <= last {
+			t.Errorf("edge %v after %v", edge, last)
+		}
+		last = edge
+		count += n
+	}
+	if count != s.Count || last < s.Max {
+		t.Errorf("buckets hold %d up to %v, want %d up to at least %v", count, last, s.Count, s.Max)
+	}
+}
+
 func TestSubHasItsOwnMaximum(t *testing.T) {
 	var b Block
 	b.Late(100 * time.Microsecond)

@@ -3,7 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
+	"strings"
 
 	"github.com/rs/zerolog"
 
@@ -14,23 +17,33 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
 )
 
-// backends make the backends of this build from their own keys.
-var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) exporter.Backend{
-	config.BackendCLI: func(_ config.Backend, _ logbook, stdout io.Writer) exporter.Backend {
-		return cli.New(stdout)
+// ingredients is what a backend is made of.
+type ingredients struct {
+	config.Backend
+	daemon *daemon // so far: neither engine nor backends
+	log    logbook
+	stdout io.Writer
+}
+
+// backends make the backends of this build. What they need of the system, such as a port, they take at
+// once, while there are privileges.
+var backends = map[string]func(i ingredients) (exporter.Backend, error){
+	config.BackendCLI: func(i ingredients) (exporter.Backend, error) { return cli.New(i.stdout), nil },
+	config.BackendLog: func(i ingredients) (exporter.Backend, error) {
+		return zlog.New(i.log.Logger, i.log.out, levels[config.ParseLogLevel(i.Text("level"))]), nil
 	},
-	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) exporter.Backend {
-		level := config.ParseLogLevel(b.Text("level"))
-		return zlog.New(log.Logger, log.out, levels[level])
-	},
+	config.BackendPrometheus:  newPrometheus,
+	config.BackendPushgateway: newPushgateway,
 }
 
 // checkBackends returns an error that names the first backend that this build has not.
 func checkBackends(wanted []config.Backend) error {
 	for _, b := range wanted {
 		if backends[b.Name] == nil {
+			known := slices.Sorted(maps.Keys(backends))
+			last := len(known) - 1
 			return fmt.Errorf("metrics backend %q is not part of this build: must be %s or %s",
-				b.Name, config.BackendCLI, config.BackendLog)
+				b.Name, strings.Join(known[:last], ", "), known[last])
 		}
 	}
 	return nil
@@ -49,7 +62,11 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 		}
 	}
 	for _, b := range c.Backends {
-		d.exporter.AddBackend(backends[b.Name](b, book, stdout), pacing(b))
+		made, err := backends[b.Name](ingredients{b, d, book, stdout})
+		if err != nil {
+			return nil, err
+		}
+		d.exporter.AddBackend(made, pacing(b))
 	}
 	if err := d.makeEngine(); err != nil {
 		return nil, err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/signal"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -25,6 +26,7 @@ type daemon struct {
 	resolver *resolver.Resolver
 	engine   measurer
 	isolated bool // the engine has a process of its own
+	measures atomic.Bool
 	exporter *exporter.Exporter
 	reporter *exporter.Reporter
 }
@@ -50,6 +52,7 @@ func (d *daemon) run() int {
 		d.engine.Stop()
 		return status
 	}
+	d.measures.Store(true)
 	d.announce()
 	resolving := start(d.resolve)
 	reporting := start(d.reporter.Run)

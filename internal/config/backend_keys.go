@@ -22,6 +22,9 @@ var backendKeys = map[string][]backendKey{
 	BackendZeroMQ: {bufferKey, keyOf("address", addressRule, "0.0.0.0"), keyOf("port", portRule, 8002),
 		keyOf("hwm", intBetween(1, 10_000_000, "messages"), 1000)},
 	BackendLog: {bufferKey, keyOf("level", backendLevelRule, defaultBackendLogLevel)},
+
+	BackendPrometheus:  prometheusKeys,
+	BackendPushgateway: pushgatewayKeys,
 }
 
 // bufferKey is for how many points wait while a backend is slow or away.

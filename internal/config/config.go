@@ -143,6 +143,7 @@ const (
 	BackendZeroMQ      = "zeromq"
 	BackendDatadog     = "datadog"
 	BackendPushgateway = "pushgateway"
+	BackendPrometheus  = "prometheus"
 	BackendClickHouse  = "clickhouse"
 )
 

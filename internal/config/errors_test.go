@@ -102,9 +102,9 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 
 		{"metrics a string", `metrics = "cli"`, `line 1: metrics = "cli": must be an array of tables, [[metrics]]`},
 		{"backend missing", "[metrics]", "metrics.backend is missing: must be a string, " +
-			"cli, log, zeromq, datadog, pushgateway or clickhouse"},
+			"cli, log, zeromq, datadog, pushgateway, prometheus or clickhouse"},
 		{"backend unknown", "[metrics]\nbackend = \"influx\"", `metrics.backend = "influx": must be ` +
-			"cli, log, zeromq, datadog, pushgateway or clickhouse"},
+			"cli, log, zeromq, datadog, pushgateway, prometheus or clickhouse"},
 		{"backend twice", "[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"cli\"",
 			`metrics[1].backend = "cli": must be given once, and metrics[0] has it too`},
 		{"key the cli backend does not have", "[metrics]\nbackend = \"cli\"\nhost = \"h\"",

@@ -104,7 +104,7 @@ func TestErrorsNameTheOption(t *testing.T) {
 		{"name empty", Overrides{Name: ptr("")}, "", `--name "": ` + field},
 		{"name not UTF-8", Overrides{Name: ptr("\xff")}, "", `--name "\xff": ` + field},
 		{"backend unknown", Overrides{Metrics: ptr("influx")}, "",
-			"--metrics influx: must be cli, log, zeromq, datadog, pushgateway or clickhouse"},
+			"--metrics influx: must be cli, log, zeromq, datadog, pushgateway, prometheus or clickhouse"},
 		{"log level unknown", Overrides{LogLevel: ptr("loud")}, "",
 			"--log-level loud: must be DEBUG, INFO, WARNING, ERROR or CRITICAL"},
 		{"log file with control character", Overrides{LogFile: ptr("a\nb")}, "",

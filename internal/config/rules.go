@@ -34,7 +34,7 @@ var (
 	labelRule       = textOf(1, 200)
 	tagsRule        = listRule[string]{kind: "a list of strings", maxCount: 32, element: textOf(1, 200)}
 	backendRule     = oneOf(BackendCLI, BackendLog, BackendZeroMQ, BackendDatadog, BackendPushgateway,
-		BackendClickHouse)
+		BackendPrometheus, BackendClickHouse)
 	logLevelRule = oneOfFolded(logLevels...)
 	addressRule  = rule[string]{
 		kind:    "a string",

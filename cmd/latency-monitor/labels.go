@@ -1,0 +1,74 @@
+package main
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/config"
+	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/families"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/prometheus"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/pushgateway"
+)
+
+// The backends that make labels of tags.
+
+// shortestIdle is after how long a series without points disappears, if no target's interval is long.
+const shortestIdle = 5 * time.Minute
+
+// reservedLabels are the label names that tags may not have, by backend, beside those that no backend
+// lets them have.
+var reservedLabels = map[string][]string{
+	config.BackendPrometheus:  nil,
+	config.BackendPushgateway: pushgateway.Grouping,
+}
+
+// checkLabels refuses the first target whose tags do not become labels in a backend that wants them to.
+func checkLabels(c config.Config) error {
+	for _, b := range c.Backends {
+		reserved, wanted := reservedLabels[b.Name]
+		if !wanted {
+			continue
+		}
+		for _, t := range c.Targets {
+			if err := families.Check(t.Tags, reserved...); err != nil {
+				return fmt.Errorf("%s: target %q: backend %s: %w", c.File, t.Name(), b.Name, err)
+			}
+		}
+	}
+	return nil
+}
+
+func (i ingredients) families() families.Config {
+	c := families.Config{
+		Foreign: 2 * i.daemon.config.MaxSessions, Idle: shortestIdle, Reserved: reservedLabels[i.Name],
+	}
+	for _, t := range i.daemon.targets {
+		for _, s := range t.Sessions {
+			c.Sessions = append(c.Sessions, s)
+			c.Idle = max(c.Idle, 3*s.Interval)
+		}
+	}
+	return c
+}
+
+func newPrometheus(i ingredients) (exporter.Backend, error) {
+	d := i.daemon
+	return prometheus.New(prometheus.Config{
+		Listen: i.Text("listen"), Families: i.families(), Version: versionText(),
+		Ready: d.measures.Load, Totals: d.totals, Counters: d.exporter.Counters,
+	})
+}
+
+func newPushgateway(i ingredients) (exporter.Backend, error) {
+	c := pushgateway.Config{
+		Gateway: i.Text("gateway"), Job: i.Text("job"), Instance: i.Text("instance"),
+		Username: i.Text("username"), Password: i.Text("password"),
+		CAFile: i.Text("ca_file"), InsecureSkipVerify: i.Bool("insecure_skip_verify"),
+		DeleteOnExit: i.Bool("delete_on_exit"), Families: i.families(),
+	}
+	if c.Instance == "" {
+		c.Instance = i.daemon.config.Name
+	}
+	return pushgateway.New(c)
+}

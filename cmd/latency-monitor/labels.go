@@ -41,7 +41,7 @@ func checkLabels(c config.Config) error {
 
 func (i ingredients) families() families.Config {
 	c := families.Config{
-		Foreign: 2 * i.daemon.config.MaxSessions, Idle: shortestIdle, Reserved: reservedLabels[i.Name],
+		Foreign: i.daemon.config.MaxSessions, Idle: shortestIdle, Reserved: reservedLabels[i.Name],
 	}
 	for _, t := range i.daemon.targets {
 		for _, s := range t.Sessions {

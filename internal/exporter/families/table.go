@@ -13,7 +13,7 @@ import (
 
 const (
 	defaultIdle    = 5 * time.Minute
-	defaultForeign = 8192
+	defaultForeign = 4096
 	// The table is swept when a part of the idle time is over.
 	sweepsPerIdle = 20
 )
@@ -21,7 +21,7 @@ const (
 // Config is what a Table needs to know.
 type Config struct {
 	Sessions []measurement.Session // that we probe: their label sets are always taken
-	Foreign  int                   // how many label sets of other hosts' probes may be there at once; 0 = 8192
+	Foreign  int                   // how many label sets of other hosts' probes may be there at once; 0 = 4096
 	Idle     time.Duration         // for how long a series without points stays; 0 = 5 min
 	Reserved []string              // label names that no tag may have, beside those that Check knows
 

@@ -13,6 +13,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"time"
@@ -78,6 +80,7 @@ func New(c Config) (*Backend, error) {
 	b.server = http.Server{
 		Handler: b.handler(c.Ready), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		ErrorLog: log.New(io.Discard, "", 0), // of what clients do wrong; it would not look like our log
 	}
 	return b, nil
 }

@@ -20,12 +20,16 @@ import (
 func serve(t *testing.T, b *Backend) *serverstest.PrometheusServer {
 	t.Helper()
 	b.Start()
-	return serverstest.Prometheus(t, fmt.Sprintf(`
+	return serverstest.Prometheus(t, scraping(b))
+}
+
+func scraping(b *Backend) string {
+	return fmt.Sprintf(`
 global: {scrape_interval: 200ms, scrape_timeout: 200ms}
 scrape_configs:
   - job_name: latency-monitor
     static_configs: [{targets: [%q]}]
-`, b.Addr()))
+`, b.Addr())
 }
 
 // stored is what the server has of a histogram, when its count is the one that is wanted.
@@ -120,5 +124,27 @@ func TestPrometheusThatIsKilledMissesNothing(t *testing.T) {
 	}
 	if h := stored(t, server, s, count); math.Abs(h.Sum-count/1000) > 1e-9 {
 		t.Errorf("sum %v, want %v", h.Sum, count/1000)
+	}
+}
+
+func TestPrometheusStoresAMinuteOfLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
+	}
+	t.Parallel()
+	b := open(t, Config{})
+	server := serverstest.Prometheus(t, scraping(b))
+	var stored []serverstest.Sample
+	points, c := exportertest.Load(t, b, exporter.Pacing{}, 10, func(func() exporter.BackendCounters) {
+		time.Sleep(time.Minute)
+		stored = server.Query(t, "latency_monitor_udp_rtt_seconds") // the endpoint goes with the exporter
+	})
+	if c.Sent != uint64(len(points)) || len(stored) != 10 {
+		t.Errorf("%d series, counters %+v of %d points, want 10 series and all sent", len(stored), c, len(points))
+	}
+	for _, s := range stored {
+		if h := s.Histogram; h == nil || h.Count < 59_000 || math.Abs(h.Sum-h.Count/1000) > 1e-6 {
+			t.Errorf("%v: %+v, want nearly 60000 points of 1 ms", s.Labels, h)
+		}
 	}
 }

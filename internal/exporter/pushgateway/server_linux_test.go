@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"io"
-	"math"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -17,14 +16,12 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
-	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/families/familiestest"
 	"github.com/latency-monitor/latency-monitor/internal/serverstest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
-	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
 
 func toServer(t *testing.T, gateway string, change func(c *Config)) *Backend {
@@ -127,53 +124,6 @@ func TestGatewayServesHistogramsAndGauges(t *testing.T) {
 	}
 }
 
-// under runs an exporter with the backend under load while do is under way, and then ends it. It returns
-// how many points of value 1 ms there were, and what became of them.
-func under(t *testing.T, b exporter.Backend, p exporter.Pacing, do func(counters func() exporter.BackendCounters)) (produced int, c exporter.BackendCounters) {
-	t.Helper()
-	r, err := ring.New(1 << 16)
-	if err != nil {
-		t.Fatal(err)
-	}
-	e := exporter.New(exporter.Config{Log: zerolog.Nop()})
-	e.AddRing(r)
-	e.AddBackend(b, p)
-	if err := e.AddSession(measurement.Session{ID: 1, Source: "a", Target: "b"}); err != nil {
-		t.Fatal(err)
-	}
-	ctx, stop := context.WithCancel(context.Background())
-	defer stop()
-	ended, loading := make(chan error, 1), make(chan struct{})
-	go func() { ended <- e.Run(ctx) }()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		ticker := time.NewTicker(time.Millisecond)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-loading:
-				return
-			case <-ticker.C:
-			}
-			for range 10 { // 10 kHz
-				if !r.Push(&measurement.Sample{Session: 1, Kind: measurement.KindMetric, Metric: measurement.UDPRTT, Value: 1_000_000}) {
-					t.Error("the ring is full")
-				}
-				produced++
-			}
-		}
-	}()
-	do(func() exporter.BackendCounters { return e.Counters().Backends[0] })
-	close(loading)
-	<-done
-	stop()
-	if err := <-ended; err != nil {
-		t.Errorf("Run = %v", err)
-	}
-	return produced, e.Counters().Backends[0]
-}
-
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
@@ -189,7 +139,7 @@ func TestKilledGatewayGetsEverythingInTheEnd(t *testing.T) {
 	server.Kill()
 	b := toServer(t, server.Addr, nil)
 	pacing := exporter.Pacing{Buffer: 1000, Batch: 512, Interval: 200 * time.Millisecond}
-	produced, c := under(t, b, pacing, func(counters func() exporter.BackendCounters) {
+	points, c := exportertest.Load(t, b, pacing, 10, func(counters func() exporter.BackendCounters) {
 		await(t, "5000 points that wait", func() bool { return counters().Queued > 5000 })
 		server.Restart()
 		await(t, "all that is sent", func() bool { return counters().Sent > 5000 })
@@ -199,13 +149,25 @@ func TestKilledGatewayGetsEverythingInTheEnd(t *testing.T) {
 		server.Restart()
 		await(t, "those that are sent", func() bool { return counters().Sent > sent+5000 })
 	})
-	if c.Sent != uint64(produced) || c.Dropped+c.Failed+c.Queued != 0 || c.Retries == 0 {
-		t.Errorf("counters %+v of %d points, want all sent and retries", c, produced)
+	if c.Sent != uint64(len(points)) || c.Dropped+c.Failed+c.Queued != 0 || c.Retries == 0 {
+		t.Errorf("counters %+v of %d points, want all sent and retries", c, len(points))
 	}
-	got := sumAt(t, server)(exportertest.Series(measurement.UDPRTT, "a", "b", nil))
-	if got.Count != uint64(produced) || math.Abs(got.Seconds-float64(produced)/1000) > 1e-6 {
-		t.Errorf("the gateway has %+v of %d points of 1 ms", got, produced)
+	exportertest.CompareSums(t, sumAt(t, server), points)
+}
+
+func TestGatewayGetsAMinuteOfLoad(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes a minute")
 	}
+	t.Parallel()
+	server := serverstest.Pushgateway(t)
+	pacing := exporter.Pacing{Batch: 512, Interval: 5 * time.Second}
+	points, c := exportertest.Load(t, toServer(t, server.Addr, nil), pacing, 10,
+		func(func() exporter.BackendCounters) { time.Sleep(time.Minute) })
+	if c.Sent != uint64(len(points)) || c.Dropped+c.Failed+c.Queued+c.Retries != 0 {
+		t.Errorf("counters %+v of %d points, want all sent at the first try", c, len(points))
+	}
+	exportertest.CompareSums(t, sumAt(t, server), points)
 }
 
 // A gateway that stops answering is away, too.
@@ -257,19 +219,21 @@ func TestWrongPasswordLosesWhatIsCountedAsFailed(t *testing.T) {
 	pacing := exporter.Pacing{Batch: 512, Interval: 100 * time.Millisecond}
 	for _, password := range []string{"right", "wrong"} {
 		b := toServer(t, address, func(c *Config) { c.Instance, c.Username, c.Password = password, "me", password })
-		produced, c := under(t, b, pacing, func(counters func() exporter.BackendCounters) {
+		points, c := exportertest.Load(t, b, pacing, 1, func(counters func() exporter.BackendCounters) {
 			await(t, "some pushes", func() bool { return counters().Sent+counters().Failed > 1000 })
 		})
-		wantSent := uint64(produced)
+		wantSent := uint64(len(points))
 		if password == "wrong" {
 			wantSent = 0
 		}
-		if c.Sent != wantSent || c.Sent+c.Failed != uint64(produced) {
-			t.Errorf("password %s: counters %+v of %d points, want %d sent and the others failed", password, c, produced, wantSent)
+		if c.Sent != wantSent || c.Sent+c.Failed != uint64(len(points)) {
+			t.Errorf("password %s: counters %+v of %d points, want %d sent and the others failed", password, c, len(points), wantSent)
 		}
-		arrived := fmt.Sprintf(`latency_monitor_udp_rtt_seconds_count{instance=%q,job="latency",source="a",target="b"} %d`, password, produced)
-		if found := strings.Contains(server.Metrics(t), arrived); found != (password == "right") {
+		metrics := server.Metrics(t)
+		arrived := fmt.Sprintf(`latency_monitor_udp_rtt_seconds_count{instance=%q,job="latency",source="a",target="load-0"} %d`, password, len(points))
+		if found := strings.Contains(metrics, arrived); found != (password == "right") {
 			t.Errorf("password %s: line %s there: %v", password, arrived, found)
+			t.Log(metrics)
 		}
 	}
 	if refused() == 0 {

@@ -84,7 +84,7 @@ type Counter struct {
 }
 
 // Starter is a Backend that has something to do before its first point, if there is ever one. Start is
-// called once, before all other methods, from their goroutine: when the daemon has given up its
+// called once, before Publish, Flush and Close, from their goroutine: when the daemon has given up its
 // privileges.
 type Starter interface{ Start() }
 

@@ -63,6 +63,9 @@ func (o ownCounters) collectExported(out chan<- client.Metric, c exporter.Counte
 		backend(client.CounterValue, "failed_total", "Points given up because of an error.", b.Name, b.Failed)
 		backend(client.CounterValue, "retries_total", "Times that the backend was tried again.", b.Name, b.Retries)
 		backend(client.GaugeValue, "queued", "Points that wait for the backend.", b.Name, b.Queued)
+		for _, own := range b.Own { // some count up, others do not
+			backend(client.UntypedValue, own.Name, "The backend's own figure "+own.Name+", see its README.", b.Name, own.Value)
+		}
 	}
 }
 

@@ -102,7 +102,7 @@ func TestExpositionHasSeriesAndOwnCounters(t *testing.T) {
 		Totals:  func() selfstats.Totals { return selfstats.Sum([]*selfstats.Block{&loop}) },
 		Counters: func() exporter.Counters {
 			return exporter.Counters{RingDropped: 1, Backends: []exporter.BackendCounters{
-				{Name: "cli", Sent: 5, Queued: 1}, {Name: "prometheus", Sent: 6, Dropped: 1, Failed: 2, Retries: 3},
+				{Name: "cli", Sent: 5, Queued: 1, Own: []exporter.Counter{{Name: "readers", Value: 3}}}, {Name: "prometheus", Sent: 6, Dropped: 1, Failed: 2, Retries: 3},
 			}}
 		},
 	})

@@ -16,8 +16,8 @@ import (
 
 // backends make the backends of this build from their own keys.
 var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) exporter.Backend{
-	config.BackendCLI: func(_ config.Backend, _ logbook, stdout io.Writer) exporter.Backend {
-		return cli.New(stdout)
+	config.BackendCLI: func(b config.Backend, _ logbook, stdout io.Writer) exporter.Backend {
+		return cli.New(stdout, cli.Format(b.Text("format")))
 	},
 	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) exporter.Backend {
 		level := config.ParseLogLevel(b.Text("level"))

@@ -18,7 +18,7 @@ type backendKey struct {
 // backendKeys are the keys of each backend beside its name. Those of a backend that is not here are
 // taken as they are.
 var backendKeys = map[string][]backendKey{
-	BackendCLI: {bufferKey},
+	BackendCLI: {bufferKey, keyOf("format", oneOf("json", "text"), "json")},
 	BackendZeroMQ: {bufferKey, keyOf("address", addressRule, "0.0.0.0"), keyOf("port", portRule, 8002),
 		keyOf("hwm", intBetween(1, 10_000_000, "messages"), 1000)},
 	BackendLog: {bufferKey, keyOf("level", backendLevelRule, defaultBackendLogLevel)},

@@ -108,7 +108,7 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 		{"backend twice", "[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"cli\"",
 			`metrics[1].backend = "cli": must be given once, and metrics[0] has it too`},
 		{"key the cli backend does not have", "[metrics]\nbackend = \"cli\"\nhost = \"h\"",
-			`unknown key "metrics.host" (known keys here: backend, buffer)`},
+			`unknown key "metrics.host" (known keys here: backend, buffer, format)`},
 		{"key the log backend does not have", "[[metrics]]\nbackend = \"log\"\nlevle = \"info\"",
 			`unknown key "metrics[0].levle" (did you mean "level"?)`},
 		{"level of the log backend unknown", "[metrics]\nbackend = \"log\"\nlevel = \"loud\"",

@@ -10,18 +10,25 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/config"
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/cli"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/datadog"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
 )
 
 // backends make the backends of this build from their own keys.
-var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) exporter.Backend{
-	config.BackendCLI: func(b config.Backend, _ logbook, stdout io.Writer) exporter.Backend {
-		return cli.New(stdout, cli.Format(b.Text("format")))
+var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) (exporter.Backend, error){
+	config.BackendCLI: func(b config.Backend, _ logbook, stdout io.Writer) (exporter.Backend, error) {
+		return cli.New(stdout, cli.Format(b.Text("format"))), nil
 	},
-	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) exporter.Backend {
+	config.BackendLog: func(b config.Backend, log logbook, _ io.Writer) (exporter.Backend, error) {
 		level := config.ParseLogLevel(b.Text("level"))
-		return zlog.New(log.Logger, log.out, levels[level])
+		return zlog.New(log.Logger, log.out, levels[level]), nil
+	},
+	config.BackendDatadog: func(b config.Backend, _ logbook, _ io.Writer) (exporter.Backend, error) {
+		return datadog.New(datadog.Options{
+			Site: b.Text("site"), URL: b.Text("url"), APIKey: b.Text("api_key"), Window: b.Seconds("late_limit"),
+			CAFile: b.Text("ca_file"), InsecureSkipVerify: b.Bool("insecure_skip_verify"),
+		})
 	},
 }
 
@@ -29,8 +36,8 @@ var backends = map[string]func(b config.Backend, log logbook, stdout io.Writer) 
 func checkBackends(wanted []config.Backend) error {
 	for _, b := range wanted {
 		if backends[b.Name] == nil {
-			return fmt.Errorf("metrics backend %q is not part of this build: must be %s or %s",
-				b.Name, config.BackendCLI, config.BackendLog)
+			return fmt.Errorf("metrics backend %q is not part of this build: must be %s, %s or %s",
+				b.Name, config.BackendCLI, config.BackendLog, config.BackendDatadog)
 		}
 	}
 	return nil
@@ -49,7 +56,11 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 		}
 	}
 	for _, b := range c.Backends {
-		d.exporter.AddBackend(backends[b.Name](b, book, stdout), pacing(b))
+		backend, err := backends[b.Name](b, book, stdout)
+		if err != nil {
+			return nil, err
+		}
+		d.exporter.AddBackend(backend, pacing(b))
 	}
 	if err := d.makeEngine(); err != nil {
 		return nil, err

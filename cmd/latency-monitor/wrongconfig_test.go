@@ -77,10 +77,12 @@ var wrongConfig = []struct {
 		"--metrics influx: must be cli, log, zeromq, datadog, pushgateway or clickhouse"},
 	{"an unknown backend in the file", "[metrics]\nbackend = \"influx\"", "",
 		`latency.toml: metrics.backend = "influx": must be cli, log, zeromq, datadog, pushgateway or clickhouse`},
+	{"a backend without its secret", "", "-m datadog", "backend datadog has no api_key: give api_key, api_key_file or " +
+		"the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
 	{"a backend that is not in this build", "", "-m clickhouse",
-		`metrics backend "clickhouse" is not part of this build: must be cli or log`},
+		`metrics backend "clickhouse" is not part of this build: must be cli, log or datadog`},
 	{"a backend in the file that is not in this build", "[metrics]\nbackend = \"zeromq\"", "",
-		`metrics backend "zeromq" is not part of this build: must be cli or log`},
+		`metrics backend "zeromq" is not part of this build: must be cli, log or datadog`},
 }
 
 // The ports are taken, so the program would complain about that if it opened a socket first.

@@ -139,9 +139,9 @@ func TestKeysSetTheirField(t *testing.T) {
 				c.Backends = []Backend{{"cli", map[string]any{"buffer": int64(100_000), "format": "json"}}, {"zeromq", map[string]any{
 					"address": "0.0.0.0", "buffer": int64(100_000), "hwm": int64(1000), "port": int64(5)}}}
 			}},
-		{"nested keys of a backend", "[[metrics]]\nbackend = \"datadog\"\n[[metrics.sites]]\nurl = \"u\"",
+		{"nested keys of a backend", "[[metrics]]\nbackend = \"pushgateway\"\n[[metrics.sites]]\nurl = \"u\"",
 			func(c *Config) {
-				c.Backends = []Backend{{"datadog", map[string]any{"sites": []any{map[string]any{"url": "u"}}}}}
+				c.Backends = []Backend{{"pushgateway", map[string]any{"sites": []any{map[string]any{"url": "u"}}}}}
 			}},
 		{"no backends listed", "metrics = []", func(*Config) {}},
 		{"no targets listed", "targets = []", func(*Config) {}},

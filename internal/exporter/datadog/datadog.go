@@ -49,11 +49,8 @@ type Backend struct {
 	closed    bool
 }
 
-// New makes a backend. It reads the certificates, and does not connect.
+// New makes a backend. It reads the file with certificates, and does not connect.
 func New(o Options) (*Backend, error) {
-	if o.APIKey == "" {
-		return nil, errors.New("datadog: no API key: give api_key, api_key_file or the environment variable DD_API_KEY")
-	}
 	if o.URL == "" {
 		o.URL = "https://api." + o.Site
 	}

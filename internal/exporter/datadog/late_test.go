@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -223,4 +225,26 @@ func TestPublishDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { publish(t, b, points...) }); n != 0 {
 		t.Errorf("512 points allocate %v times, want 0", n)
 	}
+}
+
+func BenchmarkPublish(b *testing.B) {
+	backend := newBackend(Options{APIKey: testKey, Window: time.Minute}, accepting{})
+	series := make([]*exporter.Series, 100)
+	for i := range series {
+		series[i] = exportertest.Series(measurement.UDPRTT, "a", fmt.Sprint(i), nil)
+	}
+	random := rand.New(rand.NewPCG(1, 2))
+	points := make([]exporter.Point, 512)
+	now := int64(at * 1e9)
+	b.ReportAllocs()
+	for b.Loop() {
+		for i := range points {
+			now += 1e6 / int64(len(series))
+			points[i] = exporter.Point{Series: series[i%len(series)], Time: now, Value: int64(100_000 * math.Exp(random.NormFloat64()/2))}
+		}
+		if err := backend.Publish(context.Background(), points); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*len(points)), "ns/point")
 }

@@ -44,7 +44,7 @@ func fullLoad(b *testing.B) (stop func()) {
 	}
 	e := exporter.New(exporter.Config{Name: "bench", FlushLimit: time.Second})
 	e.AddRing(r)
-	e.AddBackend(cli.New(io.Discard), exporter.Pacing{})
+	e.AddBackend(cli.New(io.Discard, cli.JSON), exporter.Pacing{})
 	e.AddBackend(encoding{}, exporter.Pacing{})
 	if err := e.AddSession(measurement.Session{ID: id, Source: "bench", Target: "bench"}); err != nil {
 		b.Fatal(err)

@@ -71,7 +71,7 @@ func TestAnnexLoadsUnchangedAndItsSecretIsMasked(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := result{stdout: string(golden), stderr: "latency-monitor: warning: metrics backend \"clickhouse\" " +
-		"is not part of this build: must be cli, log, prometheus or pushgateway\n"}
+		"is not part of this build: must be cli, datadog, log, prometheus, pushgateway or zeromq\n"}
 	got := runToEnd(t, "", "-c", annex, "--check-config")
 	if got != want {
 		t.Errorf("--check-config: %+v\nwant %+v", got, want)

@@ -5,6 +5,7 @@ import (
 	"io"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/config"
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/cli"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/datadog"
+	"github.com/latency-monitor/latency-monitor/internal/exporter/zeromq"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
 )
@@ -28,9 +31,24 @@ type ingredients struct {
 // backends make the backends of this build. What they need of the system, such as a port, they take at
 // once, while there are privileges.
 var backends = map[string]func(i ingredients) (exporter.Backend, error){
-	config.BackendCLI: func(i ingredients) (exporter.Backend, error) { return cli.New(i.stdout), nil },
+	config.BackendCLI: func(i ingredients) (exporter.Backend, error) {
+		return cli.New(i.stdout, cli.Format(i.Text("format"))), nil
+	},
 	config.BackendLog: func(i ingredients) (exporter.Backend, error) {
 		return zlog.New(i.log.Logger, i.log.out, levels[config.ParseLogLevel(i.Text("level"))]), nil
+	},
+	config.BackendZeroMQ: func(i ingredients) (exporter.Backend, error) {
+		address, err := netip.ParseAddr(i.Text("address"))
+		if err != nil {
+			return nil, err
+		}
+		return zeromq.New(netip.AddrPortFrom(address, uint16(i.Int("port"))), i.Int("hwm"))
+	},
+	config.BackendDatadog: func(i ingredients) (exporter.Backend, error) {
+		return datadog.New(datadog.Options{
+			Site: i.Text("site"), URL: i.Text("url"), APIKey: i.Text("api_key"), Window: i.Seconds("late_limit"),
+			CAFile: i.Text("ca_file"), InsecureSkipVerify: i.Bool("insecure_skip_verify"),
+		})
 	},
 	config.BackendPrometheus:  newPrometheus,
 	config.BackendPushgateway: newPushgateway,

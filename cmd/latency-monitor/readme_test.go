@@ -52,7 +52,7 @@ func TestReadmeConfigurationsLoad(t *testing.T) {
 func withKeyFiles(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	return regexp.MustCompile(`((?:auth_keys?|password)_file\s*=\s*)"([^"]*)"`).ReplaceAllStringFunc(text, func(assignment string) string {
+	return regexp.MustCompile(`((?:auth_keys?|password|api_key)_file\s*=\s*)"([^"]*)"`).ReplaceAllStringFunc(text, func(assignment string) string {
 		key, name, _ := strings.Cut(assignment, "=")
 		file := filepath.Join(dir, filepath.Base(strings.Trim(name, ` "`)))
 		if err := os.WriteFile(file, []byte("a key as in the README\n"), 0o600); err != nil {

@@ -78,13 +78,13 @@ var wrongConfig = []struct {
 	{"an unknown backend in the file", "[metrics]\nbackend = \"influx\"", "",
 		`latency.toml: metrics.backend = "influx": must be cli, log, zeromq, datadog, pushgateway, prometheus or clickhouse`},
 	{"a backend that is not in this build", "", "-m clickhouse",
-		`metrics backend "clickhouse" is not part of this build: must be cli, log, prometheus or pushgateway`},
-	{"a backend in the file that is not in this build", "[metrics]\nbackend = \"zeromq\"", "",
-		`metrics backend "zeromq" is not part of this build: must be cli, log, prometheus or pushgateway`},
+		`metrics backend "clickhouse" is not part of this build: must be cli, datadog, log, prometheus, pushgateway or zeromq`},
 	{"tags that are the same label", "[[targets]]\nhost = \"a\"\nlabel = \"b\"\ntags = [\"isp:x\", \"isp:y\"]\n[metrics]\nbackend = \"prometheus\"", "",
 		`latency.toml: target "b": backend prometheus: tags "isp:x" and "isp:y" would both be the label isp`},
 	{"a tag that is a reserved label", "tags = [\"instance:x\"]\n[[targets]]\nhost = \"a\"\n[metrics]\nbackend = \"pushgateway\"", "",
 		`latency.toml: target "a": backend pushgateway: tag "instance:x" would be the label instance, which is reserved`},
+	{"a backend without its secret", "", "-m datadog", "backend datadog has no api_key: give api_key, api_key_file or " +
+		"the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
 }
 
 // The ports are taken, so the program would complain about that if it opened a socket first.

@@ -2,29 +2,43 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 )
 
 // backendKey is a key of a backend.
 type backendKey struct {
-	name    string
-	allowed string
-	initial any // its default; nil: it is absent unless it is given
-	secret  bool
-	read    func(t *table) *setting[any]
+	name     string
+	allowed  string
+	initial  any // its default; nil: it is absent unless it is given
+	secret   bool
+	required bool
+	// variable is an environment variable that the key may be in, beside that of every secret; "": none
+	variable string
+	read     func(t *table) *setting[any]
 }
 
 // backendKeys are the keys of each backend beside its name. Those of a backend that is not here are
 // taken as they are.
 var backendKeys = map[string][]backendKey{
-	BackendCLI: {bufferKey},
-	BackendZeroMQ: {bufferKey, keyOf("address", addressRule, "0.0.0.0"), keyOf("port", portRule, 8002),
+	BackendCLI: {bufferKey, keyOf("format", oneOf("json", "text"), "json")},
+	BackendZeroMQ: {bufferKey, keyOf("address", socketAddressRule, "0.0.0.0"), keyOf("port", portRule, 8002),
 		keyOf("hwm", intBetween(1, 10_000_000, "messages"), 1000)},
 	BackendLog: {bufferKey, keyOf("level", backendLevelRule, defaultBackendLogLevel)},
 
 	BackendPrometheus:  prometheusKeys,
 	BackendPushgateway: pushgatewayKeys,
+	BackendDatadog: {
+		bufferKey,
+		keyOf("site", hostRule, "datadoghq.com").orIn("DD_SITE"),
+		secretKey("api_key").orIn("DD_API_KEY").mustBeGiven(),
+		keyOf("send_interval", numberBetween(1, 3600, "seconds"), 30.0),
+		keyOf("late_limit", numberBetween(1, 3600, "seconds"), 60.0),
+		optionalKey("url", urlRule),
+		optionalKey("ca_file", keyFileRule),
+		keyOf("insecure_skip_verify", boolRule, false),
+	},
 }
 
 // bufferKey is for how many points wait while a backend is slow or away.
@@ -56,6 +70,12 @@ func secretKey(name string) backendKey {
 	return k
 }
 
+// orIn lets a key be in an environment variable, too.
+func (k backendKey) orIn(variable string) backendKey { k.variable = variable; return k }
+
+// mustBeGiven makes it a mistake to leave a secret out.
+func (k backendKey) mustBeGiven() backendKey { k.required = true; return k }
+
 // fileKey is the key that names the file of a secret.
 func (k backendKey) fileKey() backendKey { return optionalKey(k.name+"_file", keyFileRule) }
 
@@ -65,6 +85,18 @@ var backendLevelRule = rule[string]{
 	decode: func(value any) (string, bool) {
 		level, ok := decodeString(value)
 		return strings.ToLower(level), ok
+	},
+}
+
+// urlRule takes what paths can be appended to. User and password are for keys that are masked.
+var urlRule = rule[string]{
+	kind:    "a string",
+	allowed: "a URL that begins with http:// or https://, without user, query and fragment",
+	decode:  decodeString,
+	valid: func(s string) bool {
+		u, err := url.Parse(s)
+		return err == nil && isPlainText(s) && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" &&
+			u.User == nil && !strings.ContainsAny(s, "?#")
 	},
 }
 
@@ -88,7 +120,7 @@ func (b *backend) readKeys(t *table, keys []backendKey) {
 			}
 			b.take(k.name+"_file", file)
 		}
-		if s == nil && k.initial != nil {
+		if s == nil && k.initial != nil && k.variable == "" { // else see readSecrets
 			s = byDefault(t.path.key(k.name).String(), k.initial)
 		}
 		b.take(k.name, s)
@@ -101,14 +133,11 @@ func (b *backend) take(key string, s *setting[any]) {
 	}
 }
 
-// readSecrets fills in the secrets that are in files of their own, or in the environment: the password
-// of backend clickhouse in LATENCY_MONITOR_CLICKHOUSE_PASSWORD. A file wins.
+// readSecrets fills in the secrets that are in files of their own, and what is in the environment: the
+// password of backend clickhouse in LATENCY_MONITOR_CLICKHOUSE_PASSWORD. A file wins.
 func (b *backend) readSecrets(h host) error {
 	for _, k := range backendKeys[b.name.value] {
-		if !k.secret {
-			continue
-		}
-		if name, given := b.keys[k.name+"_file"]; given {
+		if name, inFile := b.keys[k.name+"_file"]; inFile && k.secret {
 			secret, err := readOneLine(h.readSecret, name.(string))
 			if err != nil {
 				return fmt.Errorf("%s: %w", b.from[k.name+"_file"], err)
@@ -119,15 +148,53 @@ func (b *backend) readSecrets(h host) error {
 		if _, given := b.keys[k.name]; given {
 			continue
 		}
-		variable := "LATENCY_MONITOR_" + strings.ToUpper(b.name.value+"_"+k.name)
-		if secret := h.getenv(variable); secret != "" {
-			if !secretRule.accepts(secret) {
-				return fmt.Errorf("environment variable %s: must be %s", variable, secretRule.allowed)
-			}
-			b.keys[k.name] = secret
+		if err := b.readEnvironment(k, h.getenv); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// readEnvironment fills in a key, whose values are texts, from the first of its variables that is set, or
+// by its default.
+func (b *backend) readEnvironment(k backendKey, getenv func(string) string) error {
+	for _, variable := range k.variables(b.name.value) {
+		value := getenv(variable)
+		if value == "" {
+			continue
+		}
+		if !k.accepts(value) {
+			return fmt.Errorf("environment variable %s: must be %s", variable, strings.TrimPrefix(k.allowed, "a string, "))
+		}
+		b.keys[k.name] = value
+		return nil
+	}
+	if k.required {
+		return fmt.Errorf("backend %s has no %s: give %[2]s, %[2]s_file or the environment variable %[3]s",
+			b.name.value, k.name, strings.Join(k.variables(b.name.value), " or "))
+	}
+	if k.initial != nil {
+		b.keys[k.name] = k.initial
+	}
+	return nil
+}
+
+// variables are those that a key of a backend may be in.
+func (k backendKey) variables(backend string) []string {
+	var names []string
+	if k.secret {
+		names = append(names, "LATENCY_MONITOR_"+strings.ToUpper(backend+"_"+k.name))
+	}
+	if k.variable != "" {
+		names = append(names, k.variable)
+	}
+	return names
+}
+
+// accepts reports whether a key may have a value.
+func (k backendKey) accepts(value any) bool {
+	t := &table{doc: new(document), values: map[string]any{k.name: value}}
+	return k.read(t) != nil
 }
 
 // readOneLine reads a secret from a file: its only line. The error does not quote it.

@@ -83,6 +83,46 @@ func TestSecretsOfBackends(t *testing.T) {
 	}
 }
 
+func TestDatadogIsConfiguredByItsOwnVariables(t *testing.T) {
+	for _, test := range []struct {
+		name, keys        string
+		environment       map[string]string
+		wantSite, wantKey string
+		wantErr           string
+	}{
+		{"nothing", "", nil, "", "", "backend datadog has no api_key: give api_key, api_key_file or " +
+			"the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
+		{"no site", "api_key = \"f\"", nil, "datadoghq.com", "f", ""},
+		{"variables", "", map[string]string{"DD_SITE": "us3.datadoghq.com", "DD_API_KEY": "k"}, "us3.datadoghq.com", "k", ""},
+		{"keys win", "site = \"datadoghq.eu\"\napi_key = \"f\"", map[string]string{"DD_SITE": "us3.datadoghq.com", "DD_API_KEY": "k"},
+			"datadoghq.eu", "f", ""},
+		{"our variable wins", "", map[string]string{"DD_API_KEY": "k", "LATENCY_MONITOR_DATADOG_API_KEY": "o"}, "datadoghq.com", "o", ""},
+		{"a site that is a URL", "", map[string]string{"DD_SITE": "https://datadoghq.eu"}, "", "",
+			"environment variable DD_SITE: must be an IP address or a host name of 1 to 253 octets"},
+		{"a key of two lines", "", map[string]string{"DD_API_KEY": "k3y\nx"}, "", "", "environment variable DD_API_KEY: must be 1 to 1024"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			h := host{
+				name:   func() (string, error) { return testHost, nil },
+				getenv: func(variable string) string { return test.environment[variable] },
+			}
+			c, err := parse(source{data: []byte("[metrics]\nbackend = \"datadog\"\n" + test.keys)}, Overrides{}, h)
+			if test.wantErr != "" {
+				if err == nil || !strings.Contains(err.Error(), test.wantErr) || strings.Contains(err.Error(), "k3y") {
+					t.Fatalf("error = %v, want %q", err, test.wantErr)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if b := c.Backends[0]; b.Text("site") != test.wantSite || b.Text("api_key") != test.wantKey {
+				t.Errorf("site = %q, api_key = %q, want %q, %q", b.Text("site"), b.Text("api_key"), test.wantSite, test.wantKey)
+			}
+		})
+	}
+}
+
 func TestBackendKeysHaveTheirTypes(t *testing.T) {
 	b := Backend{Keys: map[string]any{"text": "a", "int": int64(5), "on": true, "seconds": 0.25}}
 	if b.Text("text") != "a" || b.Int("int") != 5 || !b.Bool("on") || b.Seconds("seconds").Milliseconds() != 250 {

@@ -39,7 +39,7 @@ func serverConfig() Config {
 		MaxSessions: 4096,
 		LogLevel:    LogInfo,
 		Timeout:     time.Second,
-		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{"buffer": int64(100_000)}}},
+		Backends:    []Backend{{Name: BackendCLI, Keys: map[string]any{"buffer": int64(100_000), "format": "json"}}},
 		Reflector: Reflector{
 			Mode: Stateful, Format: FormatNTP, PTPUTCOffset: 37 * time.Second, RateLimit: 20_000,
 		},
@@ -136,11 +136,12 @@ func TestKeysSetTheirField(t *testing.T) {
 			}},
 		{"several backends", "[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"zeromq\"\nport = 5",
 			func(c *Config) {
-				c.Backends = []Backend{{"cli", map[string]any{"buffer": int64(100_000)}}, {"zeromq", map[string]any{"port": int64(5)}}}
+				c.Backends = []Backend{{"cli", map[string]any{"buffer": int64(100_000), "format": "json"}}, {"zeromq", map[string]any{
+					"address": "0.0.0.0", "buffer": int64(100_000), "hwm": int64(1000), "port": int64(5)}}}
 			}},
-		{"nested keys of a backend", "[[metrics]]\nbackend = \"datadog\"\n[[metrics.sites]]\nurl = \"u\"",
+		{"nested keys of a backend", "[[metrics]]\nbackend = \"clickhouse\"\n[[metrics.sites]]\nurl = \"u\"",
 			func(c *Config) {
-				c.Backends = []Backend{{"datadog", map[string]any{"sites": []any{map[string]any{"url": "u"}}}}}
+				c.Backends = []Backend{{"clickhouse", map[string]any{"sites": []any{map[string]any{"url": "u"}}}}}
 			}},
 		{"no backends listed", "metrics = []", func(*Config) {}},
 		{"no targets listed", "targets = []", func(*Config) {}},

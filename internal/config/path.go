@@ -47,10 +47,10 @@ type located struct {
 	raw  any
 }
 
-// assignment quotes it as the file might have it, unless it is a secret.
+// assignment quotes it as the file might have it, unless it is a secret or a URL that may have one.
 func (l located) assignment() string {
 	value := quote(masked)
-	if !l.path.secret() {
+	if text, _ := l.raw.(string); !l.path.secret() && !(strings.Contains(text, "://") && strings.Contains(text, "@")) {
 		value = showTOML(l.raw)
 	}
 	return fmt.Sprintf("%s = %s", l.path, value)

@@ -35,7 +35,7 @@ func TestWrittenConfigurationLoadsAgain(t *testing.T) {
 		{"options in effect", fileWithEverything, Overrides{TCP: ptr(false), Interval: ptr(1.0)}},
 		{"a target without transport, TCP off", "[[targets]]\nhost = \"a\"\ntype = \"tcp\"\n", Overrides{TCP: ptr(false)}},
 		{"a target without transport, UDP off", "[[targets]]\nhost = \"a\"\ntype = \"udp\"\n", Overrides{UDP: ptr(false)}},
-		{"nested keys of a backend", "[metrics]\nbackend = \"datadog\"\nlist = [1, 2.5, \"x\"]\n" +
+		{"nested keys of a backend", "[metrics]\nbackend = \"clickhouse\"\nlist = [1, 2.5, \"x\"]\n" +
 			"[metrics.table]\nyes = true\n[[metrics.several]]\na = 1\n[[metrics.several]]\nb = []", Overrides{}},
 		{"a reflector", "stamp_port = 862\nstamp_format = \"ptp\"\nptp_utc_offset = 0\nauth_keys_file = \"both.key\"\n" +
 			"require_auth = true\nallow = [\"::1\", \"10.0.0.0/8\"]\nrate_limit = 5\nreflector = \"stateless\"", Overrides{}},
@@ -56,7 +56,7 @@ func TestWrittenConfigurationLoadsAgain(t *testing.T) {
 
 func TestSecretsAreMasked(t *testing.T) {
 	const text = `[metrics]
-backend = "datadog"
+backend = "clickhouse"
 password = "s3cret"
 DB_Password = "s3cret"
 api_key = "s3cret"

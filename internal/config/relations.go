@@ -34,6 +34,12 @@ func (l layers) checkRelations() error {
 		if err := checkSpin(p.Interval, l.engine()); err != nil {
 			return err
 		}
+		if err := l.checkLateLimit(p.Timeout); err != nil {
+			return err
+		}
+	}
+	if err := l.checkLateLimit(l.top().Timeout); err != nil {
+		return err
 	}
 	return l.checkDuplicates()
 }
@@ -57,6 +63,16 @@ func (l layers) checkLogLevels() error {
 			continue
 		}
 		return conflict(b.from["level"], logLevel.from, "log_level must let the level of backend log through")
+	}
+	return nil
+}
+
+// checkLateLimit: a lost probe is told a timeout after its second, which must take it then.
+func (l layers) checkLateLimit(timeout *setting[float64]) error {
+	for _, b := range l.chosenBackends() {
+		if limit, has := b.keys["late_limit"].(float64); has && limit <= timeout.value {
+			return conflict(b.from["late_limit"], timeout.from, "late_limit must be longer than every timeout")
+		}
 	}
 	return nil
 }

@@ -42,6 +42,13 @@ var (
 		decode:  decodeString,
 		valid:   isAddress,
 	}
+	// socketAddressRule is addressRule where every address has to be given as such.
+	socketAddressRule = rule[string]{
+		kind:    "a string",
+		allowed: "an IPv4 or IPv6 address",
+		decode:  decodeString,
+		valid:   isAddress,
+	}
 	hostRule = rule[string]{
 		kind:    "a string",
 		allowed: "an IP address or a host name of 1 to 253 octets",

@@ -26,7 +26,7 @@ func TestEverySampleIsPrintedOnceInOrder(t *testing.T) {
 	const rings, each = 2, 30_000
 	var out bytes.Buffer
 	e := exporter.New(exporter.Config{})
-	e.AddBackend(cli.New(&out), exporter.Pacing{Buffer: rings * each})
+	e.AddBackend(cli.New(&out, cli.JSON), exporter.Pacing{Buffer: rings * each})
 	stop := start(e)
 	var producers sync.WaitGroup
 	for i := range rings {
@@ -155,7 +155,7 @@ func TestStalledBackendDelaysNobodyElse(t *testing.T) {
 		other := &backend{name: "other"}
 		e := exporter.New(exporter.Config{FlushLimit: time.Second})
 		e.AddRing(r)
-		e.AddBackend(cli.New(writer), exporter.Pacing{Buffer: limit})
+		e.AddBackend(cli.New(writer, cli.JSON), exporter.Pacing{Buffer: limit})
 		e.AddBackend(other, exporter.Pacing{})
 		addSession(t, e, measurement.Session{ID: 1})
 		stop := start(e)
@@ -213,7 +213,7 @@ func TestClosedPipeEndsRun(t *testing.T) {
 		other := &backend{name: "other"}
 		e := exporter.New(exporter.Config{Log: log.logger()})
 		e.AddRing(r)
-		e.AddBackend(cli.New(writer), exporter.Pacing{})
+		e.AddBackend(cli.New(writer, cli.JSON), exporter.Pacing{})
 		e.AddBackend(other, exporter.Pacing{})
 		addSession(t, e, measurement.Session{ID: 1})
 		push(t, r, metric(1, measurement.UDPRTT, 1))
@@ -299,7 +299,7 @@ func drainToCLI(t testing.TB, w io.Writer) (*exporter.Exporter, *ring.SPSC) {
 	r := newRing(t, 1024)
 	e := exporter.New(exporter.Config{Name: "us"})
 	e.AddRing(r)
-	e.AddBackend(cli.New(w), exporter.Pacing{})
+	e.AddBackend(cli.New(w, cli.JSON), exporter.Pacing{})
 	addSession(t, e, measurement.Session{ID: 1, Source: "us", Target: "foo", Tags: []string{"isp:local"}})
 	return e, r
 }

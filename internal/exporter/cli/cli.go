@@ -1,5 +1,5 @@
-// Package cli is the backend that prints one line of JSON per sample, by default to standard output,
-// in the reference implementation's shape.
+// Package cli is the backend that prints one line per sample, by default to standard output: of JSON, in
+// the reference implementation's shape, or for eyes, in columns.
 //
 // A Go program is killed by SIGPIPE when it writes to a standard output that nobody reads any more,
 // unless it asks to be told of that signal. A program that wants ErrClosed instead must do so.
@@ -22,29 +22,43 @@ const (
 	spare      = 16 << 10 // room for the line that goes beyond
 )
 
+// Format is how a line looks.
+type Format string
+
+// The formats.
+const (
+	JSON Format = "json"
+	Text Format = "text"
+)
+
 // Backend writes lines to an io.Writer. It does not close the writer.
 type Backend struct {
 	w      io.Writer
+	text   *text // nil: JSON
 	buf    []byte
 	closed bool
 }
 
 // New makes a backend that writes to w.
-func New(w io.Writer) *Backend {
-	return &Backend{w: w, buf: make([]byte, 0, bufferSize+spare)}
+func New(w io.Writer, f Format) *Backend {
+	b := &Backend{w: w, buf: make([]byte, 0, bufferSize+spare)}
+	if f == Text {
+		b.text = newText()
+	}
+	return b
 }
 
 // Name is "cli".
 func (b *Backend) Name() string { return "cli" }
 
 // Publish appends a line per point to the buffer, and writes when it is full. It does not allocate,
-// except once for a line of more than 16 KiB.
+// except once for a line of more than 16 KiB, and in text for each series.
 func (b *Backend) Publish(_ context.Context, points []exporter.Point) error {
 	if b.closed {
 		return exporter.ErrClosed
 	}
 	for i := range points {
-		b.buf = append(points[i].AppendJSON(b.buf), '\n')
+		b.buf = append(b.appendLine(points[i]), '\n')
 		if len(b.buf) < bufferSize {
 			continue
 		}
@@ -53,6 +67,14 @@ func (b *Backend) Publish(_ context.Context, points []exporter.Point) error {
 		}
 	}
 	return nil
+}
+
+// appendLine returns the buffer with the line of a point behind what is there.
+func (b *Backend) appendLine(p exporter.Point) []byte {
+	if b.text != nil {
+		return b.text.append(b.buf, p)
+	}
+	return p.AppendJSON(b.buf)
 }
 
 // Flush writes what is buffered.

@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) {
 	exportertest.Run(t, func(t *testing.T) exportertest.Subject {
 		var out bytes.Buffer
 		return exportertest.Subject{
-			Backend: New(&out),
+			Backend: New(&out, JSON),
 			Received: func(int) (all []exportertest.Got) {
 				for line := range bytes.Lines(out.Bytes()) {
 					got, err := exportertest.ParseLine(line)
@@ -45,7 +45,7 @@ func TestLinesAreTheReferences(t *testing.T) {
 		return exporter.Point{Series: exportertest.Series(m, source, target, own), Time: at, Value: value}
 	}
 	var out bytes.Buffer
-	b := New(&out)
+	b := New(&out, JSON)
 	publishAll(t, b, []exporter.Point{
 		point(measurement.UDPOWD, 282072, "a", "b", "isp:local"),
 		point(measurement.UDPRTT, 564144, "a", "b"),
@@ -56,9 +56,13 @@ func TestLinesAreTheReferences(t *testing.T) {
 		point(measurement.TCPLoss, 1, `quote " backslash \ slash /`, "lf \n cr \r tab \t bs \b ff \f"),
 		point(measurement.UDPOWD, 0, "nul \x00 esc \x1b del \x7f", "ž \u2028 \ufffd", "🐎 \U0010ffff", "octets \xff\xc3"),
 	})
-	golden := filepath.Join("testdata", "lines.golden")
+	compareGolden(t, filepath.Join("testdata", "lines.golden"), out.Bytes())
+}
+
+func compareGolden(t *testing.T, golden string, got []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(golden, out.Bytes(), 0o644); err != nil {
+		if err := os.WriteFile(golden, got, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -66,8 +70,8 @@ func TestLinesAreTheReferences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !bytes.Equal(out.Bytes(), want) {
-		t.Errorf("output:\n%s\nwant:\n%s", out.Bytes(), want)
+	if !bytes.Equal(got, want) {
+		t.Errorf("output:\n%s\nwant:\n%s", got, want)
 	}
 }
 
@@ -79,7 +83,7 @@ func publishAll(t *testing.T, b *Backend, points []exporter.Point) {
 }
 
 func TestLinesDoNotAllocate(t *testing.T) {
-	b := New(io.Discard)
+	b := New(io.Discard, JSON)
 	points := exportertest.Points(512)
 	if n := testing.AllocsPerRun(100, func() { publishAll(t, b, points) }); n != 0 {
 		t.Errorf("512 lines allocate %v times, want 0", n)
@@ -106,7 +110,7 @@ func TestClosedOtherEndIsFinal(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			b := New(tt.w)
+			b := New(tt.w, JSON)
 			ctx := context.Background()
 			if err := b.Publish(ctx, exportertest.Points(1)); err != nil {
 				t.Fatalf("Publish = %v, want nil: it only buffers", err)
@@ -129,7 +133,7 @@ func TestClosedPipeOfTheSystemIsFinal(t *testing.T) {
 	}
 	defer w.Close()
 	r.Close()
-	b := New(w)
+	b := New(w, JSON)
 	if err := b.Publish(context.Background(), exportertest.Points(1)); err != nil {
 		t.Fatal(err)
 	}
@@ -161,7 +165,7 @@ func TestOutputGoesOnWithWholeLinesAfterAnError(t *testing.T) {
 	line := len(points[0].AppendJSON(nil)) + 1
 	for _, room := range []int{0, 1, line - 1, line, line + 1} {
 		w := &faulty{room: room, err: syscall.ENOSPC}
-		b := New(w)
+		b := New(w, JSON)
 		if err := b.Publish(ctx, points); err != nil {
 			t.Fatal(err)
 		}
@@ -184,7 +188,7 @@ func TestOutputGoesOnWithWholeLinesAfterAnError(t *testing.T) {
 
 func TestFullBufferIsWrittenWithoutFlush(t *testing.T) {
 	var out bytes.Buffer
-	b := New(&out)
+	b := New(&out, JSON)
 	for out.Len() == 0 {
 		if err := b.Publish(context.Background(), exportertest.Points(100)); err != nil {
 			t.Fatal(err)
@@ -196,7 +200,7 @@ func TestFullBufferIsWrittenWithoutFlush(t *testing.T) {
 }
 
 func BenchmarkPublish(b *testing.B) {
-	backend := New(io.Discard)
+	backend := New(io.Discard, JSON)
 	points := exportertest.Points(512)
 	b.ReportAllocs()
 	for b.Loop() {

@@ -69,6 +69,8 @@ func TestErrorsNameKeyValueAndRange(t *testing.T) {
 			"targets[0].host is missing: must be a string, an IP address or a host name of 1 to 253 octets"},
 		{"host empty", "[[targets]]\nhost = \"\"",
 			`targets[0].host = "": must be an IP address or a host name of 1 to 253 octets`},
+		{"host like an address", "[[targets]]\nhost = \"192.0.2.300\"",
+			`targets[0].host = "192.0.2.300": must be an IP address or a host name of 1 to 253 octets`},
 		{"host with space", "[[targets]]\nhost = \"a b\"",
 			`targets[0].host = "a b": must be an IP address or a host name of 1 to 253 octets`},
 		{"host with port", "[[targets]]\nhost = \"a:80\"",

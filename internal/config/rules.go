@@ -174,7 +174,9 @@ func isHost(s string) bool {
 	if s == "" || len(s) > maxHostOctets || !isFieldText(s) || strings.ContainsFunc(s, unicode.IsSpace) {
 		return false
 	}
-	return isAddress(s) || !strings.ContainsAny(s, ":/[]@%")
+	last := s[strings.LastIndexByte(s, '.')+1:]
+	mistyped := last != "" && strings.Trim(last, "0123456789") == "" // an address that is none (RFC 1123 section 2.1)
+	return isAddress(s) || !mistyped && !strings.ContainsAny(s, ":/[]@%")
 }
 
 func isSpin(s string) bool {

@@ -128,8 +128,8 @@ func (e *Engine) supervise() {
 	}
 }
 
-// watch waits for the end of a child, and says so if it stands still: then nothing is measured, and
-// nothing else tells.
+// watch waits for the end of a child, and says so when it stands still and when it goes on: meanwhile
+// nothing is measured, and nothing else tells.
 func (e *Engine) watch(p *process) {
 	tick := time.NewTicker(hungAfter)
 	defer tick.Stop()
@@ -144,7 +144,11 @@ func (e *Engine) watch(p *process) {
 		now := p.memory.outputs[0].Counters.CountedThrough()
 		idle := len(e.sessions) == 0 || e.end != 0
 		e.mu.Unlock()
-		if !idle && now == last && !told {
+		switch {
+		case told && now != last:
+			e.config.Engine.Note(fmt.Sprintf("%v goes on; slots meanwhile count as skipped_late", p))
+			told = false
+		case !idle && now == last && !told:
 			e.config.Engine.Note(fmt.Sprintf("%v stands still: nothing is measured until it goes on, or dies", p))
 			told = true
 		}

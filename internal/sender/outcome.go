@@ -126,10 +126,16 @@ func (s *Sender) lose(x *session, f *flow, p *match.Probe, now clock.Mono) {
 	}
 	x.lostRun++
 	// Of a TCP session its connection's events tell.
-	if x.lostRun == x.MaxLost && x.state != silent && x.state != unreachable && x.Transport != measurement.TCP {
+	if x.lostRun >= x.MaxLost && x.state != silent && !x.knowsWhy(now) && x.Transport != measurement.TCP {
 		x.state, x.changed = silent, now
 		s.event(x, measurement.EventSilent, 0)
 	}
+}
+
+// knowsWhy reports whether errors say that the target can't be reached. The network sends few of them, so
+// most probes are lost without.
+func (x *session) knowsWhy(now clock.Mono) bool {
+	return x.state == unreachable && now.Sub(x.blockedAt) < errorsLast
 }
 
 // bounced settles a probe of a flow that the network or the peer sent back with an error.
@@ -149,6 +155,7 @@ func (s *Sender) bounced(x *session, f *flow, number uint64, known bool, errno i
 
 // blocked notes that the target can't be reached.
 func (s *Sender) blocked(x *session, errno int64, now clock.Mono) {
+	x.blockedAt = now
 	if x.state != unreachable || x.errno != errno && x.steady(now) {
 		x.state, x.errno, x.changed = unreachable, errno, now
 		s.event(x, measurement.EventUnreachable, errno)

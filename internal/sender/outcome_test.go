@@ -82,6 +82,42 @@ func TestLossesOfAnOutageThatIsOverDoNotMakeTheTargetSilent(t *testing.T) {
 	}
 }
 
+// Few of the probes that are lost are told of by an error, so that is the last word for a while.
+func TestTargetThatNobodySpeaksForAnyMoreIsSilent(t *testing.T) {
+	const interval = 100 * time.Millisecond
+	buffer, err := ring.New(1 << 10)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &Sender{config: Config{Ring: buffer}, counters: new(selfstats.Block)}
+	d := sessionTo(1, measurement.UDP, anyPort)
+	d.Protocol, d.MaxLost, d.RTT = measurement.Text, 3, false
+	x := newSession(0, d)
+	seq, start := uint64(0), clock.Mono(time.Hour)
+	lose := func(during time.Duration, everyError uint64) (now clock.Mono) {
+		for end := seq + uint64(during/interval); seq < end; seq++ {
+			now = start.Add(time.Duration(seq) * interval)
+			if everyError > 0 && seq%everyError == 0 {
+				s.blocked(x, int64(syscall.ECONNREFUSED), now)
+			}
+			s.lose(x, &x.text, &match.Probe{Seq: seq}, now)
+		}
+		return now
+	}
+	lose(time.Minute, 20)
+	if x.state != unreachable || buffer.Len() != 1 {
+		t.Errorf("state %v after %d events, want %v after 1", x.state, buffer.Len(), unreachable)
+	}
+	lose(errorsLast+3*time.Second, 0)
+	if x.state != silent || buffer.Len() != 2 {
+		t.Errorf("state %v after %d events, want %v after 2", x.state, buffer.Len(), silent)
+	}
+	lose(time.Minute, 20)
+	if x.state != unreachable || buffer.Len() != 3 {
+		t.Errorf("state %v after %d events, want %v after 3", x.state, buffer.Len(), unreachable)
+	}
+}
+
 func TestProbesAreNotSentWithAClockThatWasNeverSet(t *testing.T) {
 	const never = 1_000_000 // nanoseconds since 1970
 	d := sessionTo(1, measurement.UDP, anyPort)

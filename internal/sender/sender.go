@@ -25,6 +25,9 @@ const (
 	// how long trouble with a target lasts at least in what we say: one that answers every other probe
 	// must not fill the log.
 	calm = time.Second
+	// errorsLast is how long an error that says why a target does not answer is the last word. Hosts send
+	// about one a second (icmp_ratelimit in icmp(7)), and some in bursts.
+	errorsLast = 10 * time.Second
 )
 
 // Config of a Sender.

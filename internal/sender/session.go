@@ -31,6 +31,7 @@ type session struct {
 	state     state
 	changed   clock.Mono // since when in this state
 	errno     int64      // in state unreachable
+	blockedAt clock.Mono // when the last error came that says that the target can't be reached
 	answered  uint64     // all seqs answered so far are below
 	lostRun   int        // consecutive losses since then
 	refused   int64      // errno with which the system refuses our probes, as last told; 0 = it does not

@@ -12,6 +12,9 @@ import (
 type UnavailableError struct {
 	Err   error
 	After time.Duration // how long to wait at least, if the server says so
+	// Reason is the same as long as the same is the matter: when it changes, Err is logged anew. ""
+	// is for errors that need not be told apart.
+	Reason string
 
 	// Summed, in an error of Flush, says that what was published is summed up in the backend and will
 	// be part of what the next Flush hands on. So Publish is called meanwhile, and nothing piles up in

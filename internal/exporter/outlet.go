@@ -28,6 +28,7 @@ type outlet struct {
 	final   chan<- error  // takes the first error that ends the daemon
 	done    chan struct{} // closed when run has returned
 	failing bool          // the last error was logged and nothing has worked since
+	reason  string        // of the error that was logged last
 	flushed time.Time     // last, or when the queue was last empty
 	away    time.Duration // the pause before the next Flush of a backend that sums up; 0: its server is there
 
@@ -171,6 +172,8 @@ func (o *outlet) insist(ctx context.Context, points []Point) error {
 		if !ok || ctx.Err() != nil {
 			return err
 		}
+		o.failing = o.failing && unavailable.Reason == o.reason // a new reason is told
+		o.reason = unavailable.Reason
 		o.complain(err, "backend is away; the newest points are kept until it is back")
 		if unavailable.Summed && !o.queue.ending() {
 			return err

@@ -143,6 +143,39 @@ func TestUnavailableBackendGetsTheNewestWhenItIsBack(t *testing.T) {
 	})
 }
 
+// Whoever looks why nothing arrives must find the present reason, not that of a week ago.
+func TestNewReasonOfAnUnavailableBackendIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, log := paced(t, exporter.Pacing{})
+		var calls int
+		b.publish = func(context.Context, []exporter.Point) error {
+			calls++
+			switch {
+			case calls <= 3:
+				return &exporter.UnavailableError{Err: fmt.Errorf("refused, try %d", calls), Reason: "refused"}
+			case calls <= 6:
+				return &exporter.UnavailableError{Err: fmt.Errorf("password, try %d", calls), Reason: "password"}
+			}
+			return nil
+		}
+		stop := start(e)
+		push(t, r, metric(1, measurement.UDPRTT, 1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		const away = "backend is away; the newest points are kept until it is back"
+		want := `{"level":"error","backend":"fake","error":"refused, try 1","message":"` + away + `"}
+{"level":"error","backend":"fake","error":"password, try 4","message":"` + away + `"}
+{"level":"info","backend":"fake","message":"backend works again"}
+`
+		if log.String() != want {
+			t.Errorf("log:\n%s\nwant:\n%s", log, want)
+		}
+	})
+}
+
 func TestUnavailableFlushIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, b, r, _ := paced(t, exporter.Pacing{Interval: time.Second})

@@ -33,6 +33,8 @@ type Subject struct {
 	Received func(n int) []Got
 	// Summed gives what of a series arrived so far.
 	Summed func(s *exporter.Series) Sum
+	// Outage is nil where there is no server that could be away, and for a backend that sums up.
+	Outage *Outage
 }
 
 // Sum is how many points of a series there are, and the sum of their values in seconds. If they are lost
@@ -40,6 +42,13 @@ type Subject struct {
 type Sum struct {
 	Count   uint64
 	Seconds float64
+}
+
+// Outage is what may happen to the server of a backend.
+type Outage struct {
+	Break func() // it goes away: its address refuses connections
+	Stall func() // it still accepts connections, and does not answer
+	Mend  func() // it is there again, with what it received before
 }
 
 // Run tests the backends that open makes, a new one with an empty other end at each call.
@@ -59,6 +68,13 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) { tt.test(t, open(t)) })
+	}
+	for _, tt := range outages {
+		t.Run(tt.name, func(t *testing.T) {
+			if s := open(t); s.Outage != nil {
+				tt.test(t, s)
+			}
+		})
 	}
 }
 

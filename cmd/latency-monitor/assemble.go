@@ -50,6 +50,7 @@ var backends = map[string]func(i ingredients) (exporter.Backend, error){
 			CAFile: i.Text("ca_file"), InsecureSkipVerify: i.Bool("insecure_skip_verify"),
 		})
 	},
+	config.BackendClickHouse:  newClickHouse,
 	config.BackendPrometheus:  newPrometheus,
 	config.BackendPushgateway: newPushgateway,
 }
@@ -97,9 +98,14 @@ func assemble(c config.Config, targets []resolver.Target, book logbook, stdout i
 	return d, nil
 }
 
-// pacing is how points are handed to a backend, by the keys that any may have.
+// pacing is how points are handed to a backend, by the keys that any may have. A batch is at most half of
+// the buffer, so that the other half takes what comes while the first is sent.
 func pacing(b config.Backend) exporter.Pacing {
-	return exporter.Pacing{Buffer: b.Int("buffer"), Batch: b.Int("batch"), Interval: b.Seconds("send_interval")}
+	p := exporter.Pacing{Buffer: b.Int("buffer"), Batch: b.Int("batch"), Interval: b.Seconds("send_interval")}
+	if p.Batch > 0 {
+		p.Batch = max(1, min(p.Batch, p.Buffer/2))
+	}
+	return p
 }
 
 // exporterConfig lets the exporter know twice as many reflected sessions as there may be: the ring may

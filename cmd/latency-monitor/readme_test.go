@@ -198,6 +198,8 @@ func TestReadmeHasTheKeysOfBackends(t *testing.T) {
 			values, want := strings.TrimPrefix(key.Allowed, "a string, "), "none"
 			if key.Default != nil {
 				want = fmt.Sprintf("`%v`", key.Default)
+			} else if key.Depends != "" {
+				want = key.Depends
 			}
 			if row == nil || row["default"] != want || !strings.HasPrefix(row["values"], values) {
 				t.Errorf("README.md has for %s of %s: %v, want values %q and default %s", key.Name, name, row, values, want)

@@ -5,13 +5,15 @@ import (
 	"net/url"
 	"strings"
 	"time"
+	"unicode"
 )
 
 // backendKey is a key of a backend.
 type backendKey struct {
 	name     string
 	allowed  string
-	initial  any // its default; nil: it is absent unless it is given
+	initial  any    // its default; nil: it is absent unless it is given
+	depends  string // what an absent key means, when that depends on others
 	secret   bool
 	required bool
 	// variable is an environment variable that the key may be in, beside that of every secret; "": none
@@ -39,6 +41,55 @@ var backendKeys = map[string][]backendKey{
 		optionalKey("ca_file", keyFileRule),
 		keyOf("insecure_skip_verify", boolRule, false),
 	},
+	BackendClickHouse: {
+		optionalKey("host", hostRule),
+		optionalKey("port", portRule).dependent("8443, with `native` 9440"),
+		keyOf("protocol", oneOf("http", "native"), "http"),
+		optionalKey("secure", boolRule).dependent("`true` at ports 8443 and 9440"),
+		optionalKey("ca_file", keyFileRule),
+		keyOf("insecure_skip_verify", boolRule, false),
+		keyOf("username", accountRule, "default"),
+		secretKey("password"),
+		optionalKey("database", identifierRule),
+		keyOf("table", tableRule, "metrics"),
+		listKey("columns", columnsRule, "MetricName", "Timestamp", "MetricValue", "Tags", "InsertedAt"),
+		keyOf("compression", oneOf("none", "lz4", "zstd", "gzip"), "lz4"),
+		keyOf("async_insert", boolRule, false),
+		keyOf("create_table", boolRule, false),
+		optionalKey("cluster", identifierRule),
+		keyOf("ttl_days", intBetween(0, 36500, "days (0 is for ever)"), 30),
+		keyOf("send_interval", sendIntervalRule, 30.0),
+		keyOf("batch", intBetween(1, 1_000_000, "points"), 20_000),
+		bufferKey,
+	},
+}
+
+// The rules of backends' keys. Identifiers are those that a client may put between backquotes.
+var (
+	sendIntervalRule = numberBetween(0.1, 3600, "seconds")
+	identifierRule   = rule[string]{
+		kind:    "a string",
+		allowed: "1 to 128 letters, digits, _ and -",
+		decode:  decodeString,
+		valid:   isIdentifier,
+	}
+	tableRule = rule[string]{
+		kind:    "a string",
+		allowed: "a name of 1 to 128 letters, digits, _ and -, or database.name",
+		decode:  decodeString,
+		valid: func(s string) bool {
+			database, table, both := strings.Cut(s, ".")
+			return isIdentifier(database) && (!both || isIdentifier(table))
+		},
+	}
+	columnsRule = listRule[string]{kind: "a list of strings", maxCount: 5, distinct: true, element: identifierRule}
+)
+
+func isIdentifier(s string) bool {
+	strange := func(r rune) bool {
+		return r != '_' && r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
+	}
+	return 1 <= len(s) && len(s) <= 128 && strings.IndexFunc(s, strange) < 0
 }
 
 // bufferKey is for how many points wait while a backend is slow or away.
@@ -60,6 +111,31 @@ func optionalKey[T any](name string, r rule[T]) backendKey {
 		}
 		return &setting[any]{plain(s.value), s.from}
 	}}
+}
+
+// dependent says what an absent key means, for people.
+func (k backendKey) dependent(text string) backendKey {
+	k.depends = text
+	return k
+}
+
+// listKey makes a key that holds a list and has a default.
+func listKey(name string, r listRule[string], initial ...string) backendKey {
+	asList := func(values []string) any {
+		list := make([]any, len(values))
+		for i, v := range values {
+			list[i] = v
+		}
+		return list
+	}
+	return backendKey{name: name, allowed: r.kind + ", each " + r.element.allowed, initial: asList(initial),
+		read: func(t *table) *setting[any] {
+			s := readList(t, name, r)
+			if s == nil {
+				return nil
+			}
+			return &setting[any]{asList(s.value), s.from}
+		}}
 }
 
 // secretKey makes a key whose value may also be in a file, which the key NAME_file names, or in an
@@ -219,6 +295,20 @@ func (b Backend) Int(key string) int { i, _ := b.Keys[key].(int64); return int(i
 // Bool returns the value of a key that is a boolean; false if it is absent.
 func (b Backend) Bool(key string) bool { v, _ := b.Keys[key].(bool); return v }
 
+// Has reports whether a key is there.
+func (b Backend) Has(key string) bool { _, there := b.Keys[key]; return there }
+
+// Texts returns the value of a key that is a list of strings; nil if it is absent.
+func (b Backend) Texts(key string) []string {
+	list, _ := b.Keys[key].([]any)
+	var texts []string
+	for _, element := range list {
+		text, _ := element.(string)
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 // Seconds returns the value of a key that is a number of seconds; 0 if it is absent.
 func (b Backend) Seconds(key string) time.Duration {
 	seconds, _ := b.Keys[key].(float64)
@@ -230,6 +320,7 @@ type BackendKey struct {
 	Name    string
 	Allowed string // which values
 	Default any    // nil: none
+	Depends string // what the default is, when that depends on other keys
 }
 
 // BackendKeys are the keys that a backend of this build has beside its name; nil if it has none of its
@@ -237,9 +328,9 @@ type BackendKey struct {
 func BackendKeys(backend string) []BackendKey {
 	var keys []BackendKey
 	for _, k := range backendKeys[backend] {
-		keys = append(keys, BackendKey{k.name, k.allowed, k.initial})
+		keys = append(keys, BackendKey{k.name, k.allowed, k.initial, k.depends})
 		if k.secret {
-			keys = append(keys, BackendKey{k.fileKey().name, k.fileKey().allowed, nil})
+			keys = append(keys, BackendKey{k.fileKey().name, k.fileKey().allowed, nil, ""})
 		}
 	}
 	return keys

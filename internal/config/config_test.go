@@ -82,6 +82,10 @@ func TestAnnexOfTheIssueResolves(t *testing.T) {
 	want.TCPPort, want.UDPPort = 17171, 17172
 	want.Backends = []Backend{{Name: BackendClickHouse, Keys: map[string]any{
 		"host": "click.example.com", "username": "super", "password": "secure",
+		"protocol": "http", "insecure_skip_verify": false, "compression": "lz4", "table": "metrics",
+		"columns":      []any{"MetricName", "Timestamp", "MetricValue", "Tags", "InsertedAt"},
+		"create_table": false, "ttl_days": int64(30), "async_insert": false,
+		"send_interval": 30.0, "batch": int64(20_000), "buffer": int64(100_000),
 	}}}
 	for _, host := range []string{"127.0.0.1", "10.0.0.2", "10.0.0.3", "lm.example.com"} {
 		target := plainTarget(host)
@@ -100,6 +104,7 @@ func TestAnnexOfTheIssueResolves(t *testing.T) {
 }
 
 func TestKeysSetTheirField(t *testing.T) {
+	withForeign(t)
 	for _, test := range []struct {
 		name string
 		text string

@@ -20,6 +20,7 @@ func written(t *testing.T, c Config) string {
 }
 
 func TestWrittenConfigurationLoadsAgain(t *testing.T) {
+	withForeign(t)
 	for _, test := range []struct {
 		name    string
 		text    string
@@ -55,6 +56,7 @@ func TestWrittenConfigurationLoadsAgain(t *testing.T) {
 }
 
 func TestSecretsAreMasked(t *testing.T) {
+	withForeign(t)
 	const text = `[metrics]
 backend = "clickhouse"
 password = "s3cret"

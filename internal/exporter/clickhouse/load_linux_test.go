@@ -1,0 +1,41 @@
+package clickhouse
+
+import (
+	"flag"
+	"testing"
+	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/serverstest"
+)
+
+var load = flag.Duration("load", 4*time.Second, "how long the tests under load last")
+
+func TestLoad(t *testing.T) {
+	for _, test := range []struct {
+		name         string
+		series, rate int // points of each a second
+	}{
+		{"1 kHz of 10 series", 10, 1000},
+		{"50,000 points a second", 50, 1000},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			forPeers(t, func(t *testing.T, p peer, server *serverstest.ClickHouseServer) {
+				p.create(t, server, p.engine)
+				// The defaults, but for a buffer that outlasts what else this machine may do.
+				pacing := exporter.Pacing{Buffer: 1_000_000, Batch: 20_000, Interval: 30 * time.Second}
+				line := startPipeline(t, p.config(t, server), pacing, test.series)
+				began := time.Now()
+				line.produce(test.series, test.rate, *load)
+				produced := time.Since(began)
+				c := line.finish()
+				rows := number(t, server, "SELECT uniqExact(MetricValue) FROM metrics")
+				all := number(t, server, "SELECT count() FROM metrics")
+				t.Logf("%d points in %v, the last sent %v later; %+v", line.produced, produced, time.Since(began)-produced, c)
+				if rows != line.produced || all != rows || int(c.Sent) != rows {
+					t.Errorf("%d rows, %d different, counters %+v, want all %d once", all, rows, c, line.produced)
+				}
+			})
+		})
+	}
+}

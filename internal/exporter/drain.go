@@ -100,6 +100,9 @@ func (e *Exporter) lost(series *Series, s *measurement.Sample) (usable bool) {
 }
 
 func (e *Exporter) emit(r run) {
+	if e.config.OnPoint != nil {
+		e.config.OnPoint(r.Point, r.count)
+	}
 	e.batch = append(e.batch, r)
 	if len(e.batch) == cap(e.batch) {
 		e.fanOut()

@@ -40,6 +40,10 @@ type Config struct {
 	OnEvent      func(Event)    // nil: events are only logged. See Event
 	FlushLimit   time.Duration  // how long Run may take after its context is done; 0 = 5 s
 	MaxReflected int            // reflected sessions known at once, per ring; 0 = 65536
+
+	// OnPoint, if it is not nil, is called for each point, which happened count times, before the backends
+	// get it. Run calls it from its own goroutine: it must not block.
+	OnPoint func(p Point, count int64)
 }
 
 // Exporter moves samples from rings to backends. Rings and sessions may be added and removed, and

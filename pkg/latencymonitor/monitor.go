@@ -11,7 +11,6 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 	"github.com/latency-monitor/latency-monitor/internal/resolver"
-	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -115,7 +114,7 @@ func (m *Monitor) Start(ctx context.Context) error {
 		close(m.ended)
 		return err
 	}
-	reporter := exporter.Reporter{Log: m.log, Totals: m.totals, Exporter: m.exporter}
+	reporter := exporter.Reporter{Log: m.log, Totals: m.Totals, Exporter: m.exporter}
 	reporting := start(reporter.Run)
 	go m.run(ctx, exporting, reporting)
 	return nil
@@ -288,11 +287,6 @@ func (m *Monitor) missed() uint64 {
 func (m *Monitor) addSession(s measurement.Session) {
 	e, _ := m.measuring.current()
 	e.Add(s)
-}
-
-func (m *Monitor) totals() selfstats.Totals {
-	e, _ := m.measuring.current()
-	return e.Totals()
 }
 
 // AddBackend has the points published by b too, and closed by b's Close when the Monitor ends, also one

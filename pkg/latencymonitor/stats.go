@@ -75,6 +75,15 @@ func (m *Monitor) Stats() Stats {
 	return s
 }
 
+// Totals is for the command, whose backends publish counters too. Others use Stats.
+func (m *Monitor) Totals() selfstats.Totals {
+	e, _ := m.measuring.current()
+	return e.Totals()
+}
+
+// Exported is for the command, as Totals.
+func (m *Monitor) Exported() exporter.Counters { return m.exporter.Counters() }
+
 func countersOf(totals selfstats.Totals, exported exporter.Counters) map[string]uint64 {
 	counters := map[string]uint64{
 		"slots_skipped":   totals.Skipped(),

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -328,5 +329,25 @@ func BenchmarkDrainEmpty(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Drain()
+	}
+}
+
+func TestOwnerSeesEachPoint(t *testing.T) {
+	var seen []exporter.Point
+	var counts []int64
+	e := exporter.New(exporter.Config{OnPoint: func(p exporter.Point, count int64) {
+		seen, counts = append(seen, p), append(counts, count)
+	}})
+	r := newRing(t, 16)
+	e.AddRing(r)
+	addSession(t, e, measurement.Session{ID: 1, Source: "a", Target: "b"})
+	push(t, r, metric(1, measurement.UDPRTT, 7))
+	push(t, r, metric(1, measurement.UDPLoss, 3))
+	stop := start(e)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if len(seen) != 2 || !slices.Equal(counts, []int64{1, 3}) || seen[0].Value != 7 || seen[1].Value != 1 {
+		t.Errorf("saw %+v, %v times, want a delay of 7 once and a loss 3 times", seen, counts)
 	}
 }

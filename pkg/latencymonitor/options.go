@@ -110,7 +110,8 @@ const (
 
 // Isolate says whether the engine runs in a process of its own, where no garbage collection makes it
 // late, and the parser of what strangers send can do no harm. That process is this program again, so
-// anything but IsolateNever is for programs only whose main begins with [EngineProcess]. Linux only.
+// anything but IsolateNever is for programs only whose main begins with [EngineProcess]. Every file that is
+// open when one is started becomes close-on-exec. Linux only.
 type Isolate string
 
 // The values of Isolate.

@@ -87,7 +87,7 @@ func reflectorOptions(c config.Config) latencymonitor.Reflector {
 // utcOffset: 0 is a value of the configuration, and the library's default.
 func utcOffset(d time.Duration) time.Duration {
 	if d == 0 {
-		return latencymonitor.NoPTPUTC
+		return latencymonitor.PTPIsUTC
 	}
 	return d
 }

@@ -50,7 +50,7 @@ func TestEveryWordOfTheConfigurationHasItsValue(t *testing.T) {
 		`owd_at_sender = "never"`:  {OWD: measurement.OWDNever},
 		`stamp_format = "ntp"`:     {Format: stamp.NTP},
 		`stamp_format = "ptp"`:     {Format: stamp.PTP},
-		`ptp_utc_offset = 0`:       {PTPUTCOffset: latencymonitor.NoPTPUTC},
+		`ptp_utc_offset = 0`:       {PTPUTCOffset: latencymonitor.PTPIsUTC},
 	} {
 		got := targets(parsed(t, word+"\n[[targets]]\nhost = \"h\""))[0]
 		if want.PTPUTCOffset == 0 {
@@ -91,7 +91,7 @@ func TestOptionsCarryTheReflector(t *testing.T) {
 		"allow = [\"::1\", \"10.0.0.0/8\"]\nrate_limit = 7\nmax_sessions = 8\ntimeout = 9\naddress = \"127.0.0.1\""), nil)
 	want := latencymonitor.Reflector{
 		UDPPort: 1, TCPPort: 2, StampPort: 862, Address: netip.MustParseAddr("127.0.0.1"), MaxSessions: 8,
-		Timeout: 9 * time.Second, Stateless: true, Format: stamp.PTP, PTPUTCOffset: latencymonitor.NoPTPUTC,
+		Timeout: 9 * time.Second, Stateless: true, Format: stamp.PTP, PTPUTCOffset: latencymonitor.PTPIsUTC,
 		AuthKeys: [][]byte{[]byte(testKey), []byte("another of octets")}, RequireAuth: true, RateLimit: 7,
 		Allow: []netip.Prefix{netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")},
 	}

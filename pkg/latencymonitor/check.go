@@ -202,10 +202,10 @@ func checkFormat(field string, f stamp.Format) error {
 }
 
 func checkUTCOffset(field string, d time.Duration) error {
-	if d == NoPTPUTC || 0 < d && d <= maxUTCOffset && d%time.Second == 0 {
+	if d == PTPIsUTC || 0 < d && d <= maxUTCOffset && d%time.Second == 0 {
 		return nil
 	}
-	return refused(field, d, "1s to 255s in whole seconds, 0 for the default, or NoPTPUTC")
+	return refused(field, d, "1s to 255s in whole seconds, 0 for the default, or PTPIsUTC")
 }
 
 // checkKey does not give the key away.

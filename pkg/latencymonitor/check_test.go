@@ -24,7 +24,7 @@ func TestWrongOptionsAreNamed(t *testing.T) {
 		{Options{Reflector: Reflector{Timeout: 2 * time.Hour}}, "Options.Reflector.Timeout = 2h0m0s: must be 1ms to 1h0m0s"},
 		{Options{Reflector: Reflector{Format: 2}}, "Options.Reflector.Format = 2: must be stamp.NTP or stamp.PTP"},
 		{Options{Reflector: Reflector{PTPUTCOffset: 1}},
-			"Options.Reflector.PTPUTCOffset = 1ns: must be 1s to 255s in whole seconds, 0 for the default, or NoPTPUTC"},
+			"Options.Reflector.PTPUTCOffset = 1ns: must be 1s to 255s in whole seconds, 0 for the default, or PTPIsUTC"},
 		{Options{Reflector: Reflector{UDPPort: 1, StampPort: 1}},
 			"Options.Reflector.StampPort = 1: must be another port than UDPPort, or 0"},
 		{Options{Reflector: Reflector{AuthKeys: [][]byte{key, []byte("short")}}},

@@ -29,7 +29,7 @@ const (
 // Values of fields whose 0 is a default.
 const (
 	NoRateLimit = -1                // of Reflector.RateLimit
-	NoPTPUTC    = time.Duration(-1) // of PTPUTCOffset: PTP timestamps are UTC
+	PTPIsUTC    = time.Duration(-1) // of PTPUTCOffset: PTP timestamps are UTC
 )
 
 // Options says who a [Monitor] is, whom it answers and how its threads run. The zero value is a Monitor
@@ -72,7 +72,7 @@ type Reflector struct {
 	// What concerns STAMP (RFC 8762).
 	Stateless    bool           // replies carry the probe's number: no loss by direction
 	Format       stamp.Format   // of our timestamps
-	PTPUTCOffset time.Duration  // how much PTP timestamps are ahead of UTC, up to 255 s; see NoPTPUTC
+	PTPUTCOffset time.Duration  // how much PTP timestamps are ahead of UTC, up to 255 s; see PTPIsUTC
 	AuthKeys     [][]byte       // up to 16, of 16 to 64 octets, any of which authenticates a probe
 	RequireAuth  bool           // answer nothing else, and nothing over TCP
 	Allow        []netip.Prefix // up to 512 sources that are answered; empty = all

@@ -113,7 +113,7 @@ func TestTextNeedNotFitWhereThereIsNone(t *testing.T) {
 
 func TestEngineCarriesTheReflector(t *testing.T) {
 	o, err := Options{Name: "n", Reflector: Reflector{
-		UDPPort: 1, StampPort: 862, Stateless: true, Format: stamp.PTP, PTPUTCOffset: NoPTPUTC,
+		UDPPort: 1, StampPort: 862, Stateless: true, Format: stamp.PTP, PTPUTCOffset: PTPIsUTC,
 		AuthKeys: [][]byte{[]byte(testKey), []byte("another of octets")}, RequireAuth: true, RateLimit: 7,
 		Allow: []netip.Prefix{netip.MustParsePrefix("::1/128"), netip.MustParsePrefix("10.0.0.0/8")},
 	}}.complete()

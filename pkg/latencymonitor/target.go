@@ -37,7 +37,7 @@ type Target struct {
 	// UDP only. Protocol's 0 is measurement.Auto: STAMP where the far end knows it.
 	Protocol     measurement.Protocol
 	Format       stamp.Format          // of our timestamps
-	PTPUTCOffset time.Duration         // how much PTP timestamps, also the far end's, are ahead of UTC, up to 255 s; see NoPTPUTC
+	PTPUTCOffset time.Duration         // how much PTP timestamps, also the far end's, are ahead of UTC, up to 255 s; see PTPIsUTC
 	AuthKey      []byte                // 16 to 64 octets; empty = no authentication
 	OWD          measurement.SenderOWD // whether the one-way delays that we see are published
 }

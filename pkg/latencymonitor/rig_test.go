@@ -3,6 +3,7 @@ package latencymonitor
 import (
 	"fmt"
 	"maps"
+	"math/rand/v2"
 	"net"
 	"net/netip"
 	"os"
@@ -68,20 +69,25 @@ func each(t *testing.T, test func(t *testing.T, e Engine)) {
 
 var loopback = netip.MustParseAddr("127.0.0.1")
 
-// freePorts finds ports of the loopback address that nobody uses, over UDP and over TCP.
-func freePorts(t *testing.T) (udp, tcp uint16) {
+// freePort finds a port of the loopback address that nobody uses, over UDP and over TCP: one that the
+// system gives to nobody who asks for any, as the sender of the same Monitor does, nor of an example.
+func freePort(t *testing.T) uint16 {
 	t.Helper()
-	conn, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
+	for {
+		port := uint16(20_000 + rand.IntN(10_000))
+		address := netip.AddrPortFrom(loopback, port).String()
+		conn, err := net.ListenPacket("udp", address)
+		if err != nil {
+			continue
+		}
+		must(t, conn.Close())
+		listener, err := net.Listen("tcp", address)
+		if err != nil {
+			continue
+		}
+		must(t, listener.Close())
+		return port
 	}
-	defer conn.Close()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	return conn.LocalAddr().(*net.UDPAddr).AddrPort().Port(), listener.Addr().(*net.TCPAddr).AddrPort().Port()
 }
 
 // opened makes a Monitor that answers on the loopback address, and is closed at the end.
@@ -95,11 +101,11 @@ func opened(t *testing.T, name string, e Engine) *Monitor {
 // made is opened for those who close the Monitor themselves.
 func made(t *testing.T, name string, e Engine) *Monitor {
 	t.Helper()
-	udp, tcp := freePorts(t)
+	port := freePort(t)
 	e.RingSize = 4096
 	m, err := New(Options{
 		Name: name, Engine: e, MetricsBuffer: 1 << 18,
-		Reflector: Reflector{Address: loopback, UDPPort: udp, TCPPort: tcp},
+		Reflector: Reflector{Address: loopback, UDPPort: port, TCPPort: port},
 	})
 	if err != nil {
 		t.Fatalf("New: %v", err)

@@ -333,21 +333,27 @@ func BenchmarkDrainEmpty(b *testing.B) {
 }
 
 func TestOwnerSeesEachPoint(t *testing.T) {
-	var seen []exporter.Point
-	var counts []int64
-	e := exporter.New(exporter.Config{OnPoint: func(p exporter.Point, count int64) {
-		seen, counts = append(seen, p), append(counts, count)
+	var seen, left []int64
+	e := exporter.New(exporter.Config{OnPoint: func(p exporter.Point, rest int64) bool {
+		seen, left = append(seen, p.Time), append(left, rest)
+		return rest != 11 // of this run no more
 	}})
 	r := newRing(t, 16)
 	e.AddRing(r)
 	addSession(t, e, measurement.Session{ID: 1, Source: "a", Target: "b"})
-	push(t, r, metric(1, measurement.UDPRTT, 7))
-	push(t, r, metric(1, measurement.UDPLoss, 3))
+	for _, s := range []measurement.Sample{
+		{Metric: measurement.UDPRTT, Time: 1, Value: 7},
+		{Metric: measurement.UDPLoss, Time: 10, Value: 3, T4: 30}, // the last one at 30
+		{Metric: measurement.UDPLoss, Time: 40, Value: 12, T4: 51},
+	} {
+		s.Session, s.Kind = 1, measurement.KindMetric
+		push(t, r, s)
+	}
 	stop := start(e)
 	if err := stop(); err != nil {
 		t.Fatal(err)
 	}
-	if len(seen) != 2 || !slices.Equal(counts, []int64{1, 3}) || seen[0].Value != 7 || seen[1].Value != 1 {
-		t.Errorf("saw %+v, %v times, want a delay of 7 once and a loss 3 times", seen, counts)
+	if !slices.Equal(seen, []int64{1, 10, 20, 30, 40, 41}) || !slices.Equal(left, []int64{1, 3, 2, 1, 12, 11}) {
+		t.Errorf("saw points at %v, with %v left, want at 1, 10, 20, 30, 40, 41, with 1, 3, 2, 1, 12, 11", seen, left)
 	}
 }

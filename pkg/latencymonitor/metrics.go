@@ -76,22 +76,21 @@ func (f *feed) open() <-chan Metric {
 	return f.c
 }
 
-// take sends a point that happened count times, as often as there is room.
-func (f *feed) take(p exporter.Point, count int64) {
+// take sends a point, if there is room. If there is none, all that are left of those that come with it are
+// dropped: they would not find any either.
+func (f *feed) take(p exporter.Point, left int64) (more bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.c == nil || f.closed {
-		return
+		return false
 	}
-	m := metricOf(p)
-	for i := range count {
-		select {
-		case f.c <- m:
-			f.sent++
-		default:
-			f.dropped += uint64(count - i)
-			return
-		}
+	select {
+	case f.c <- metricOf(p):
+		f.sent++
+		return true
+	default:
+		f.dropped += uint64(left)
+		return false
 	}
 }
 

@@ -14,6 +14,10 @@ import (
 // The error of Publish and Flush is an [UnavailableError], a [RejectedError], one that is
 // [ErrBackendClosed], or any other, which means that the points are lost. Errors and recoveries are
 // logged once per change.
+//
+// A Backend may have two methods more. Start() is called once before all of these, from the same
+// goroutine, when the Monitor starts. Counters() []Counter is called from any goroutine, and its figures
+// are in Stats and, behind the name of the backend, in the log.
 type Backend interface {
 	// Name names the backend in logs and counters. It is the same at every call.
 	Name() string
@@ -65,6 +69,8 @@ type Pacing = exporter.Pacing
 //
 //   - Err error: why
 //   - After time.Duration: how long to wait at least, if the server says so
+//   - Summed bool: in an error of Flush, that what was published is summed up in the backend and will be part
+//     of what the next Flush hands on; so Publish goes on being called. For backends with an Interval
 //
 // Return a pointer to it.
 type UnavailableError = exporter.UnavailableError

@@ -113,6 +113,22 @@ func TestFullChannelDropsAndCounts(t *testing.T) {
 	}
 }
 
+// Probes that were lost together fill the channel, and the rest of them is counted.
+func TestLossesThatDoNotFitAreCounted(t *testing.T) {
+	f := feed{capacity: 2}
+	if f.take(Point{Series: &Series{}}, 5) {
+		t.Error("asks for more when nobody reads")
+	}
+	f.open()
+	left := int64(5)
+	for f.take(Point{Series: &Series{}}, left) {
+		left--
+	}
+	if sent, dropped := f.counts(); sent != 2 || dropped != 3 {
+		t.Errorf("%d sent, %d dropped, want 2 and 3", sent, dropped)
+	}
+}
+
 func TestNobodyAsksForMetrics(t *testing.T) {
 	b := &recorder{}
 	m := measuringItself(t, b, 8)

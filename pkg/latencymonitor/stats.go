@@ -45,8 +45,7 @@ type Lateness struct {
 //   - Dropped uint64: too many waited, or the time to close was over
 //   - Failed uint64: given up for an error
 //   - Retries uint64: times that Publish or Flush was called again for the same points
-//   - Own []Counter: figures of the backend's own, if it has a method Counters() []Counter, which is called
-//     from any goroutine
+//   - Own []Counter: the backend's own figures, see Backend
 type BackendStats = exporter.BackendCounters
 
 // Counter is a figure of a backend's own.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math/bits"
 	"net"
 	"strings"
 
@@ -10,10 +11,10 @@ import (
 
 // announce logs what runs.
 func (d *daemon) announce() {
-	c := d.config
-	count := 0
-	for _, t := range d.targets {
-		count += len(t.Sessions)
+	c, running := d.config, d.monitor.Stats()
+	sessions := 0
+	for _, t := range c.Targets {
+		sessions += bits.OnesCount8(uint8(transports(t)))
 	}
 	if c.File == "" {
 		d.log.Info().Msgf("no %s in the working directory: server mode, answering probes and sending none",
@@ -32,11 +33,11 @@ func (d *daemon) announce() {
 	d.log.Info().
 		Str("version", versionText()).
 		Str("name", c.Name).
-		Str("engine", string(d.engine.Mode())).
-		Bool("isolated", d.isolated).
+		Str("engine", string(running.Engine)).
+		Bool("isolated", running.Isolated).
 		Str("listening", strings.Join(listening, ", ")).
-		Int("targets", len(d.targets)).
-		Int("sessions", count).
+		Int("targets", len(c.Targets)).
+		Int("sessions", sessions).
 		Msg("started")
 }
 

@@ -1,15 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"net"
 	"net/netip"
 	"slices"
 	"strings"
-
-	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/internal/config"
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
@@ -17,13 +15,13 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/datadog"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zeromq"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/zlog"
-	"github.com/latency-monitor/latency-monitor/internal/resolver"
+	"github.com/latency-monitor/latency-monitor/pkg/latencymonitor"
 )
 
 // ingredients is what a backend is made of.
 type ingredients struct {
 	config.Backend
-	daemon *daemon // so far: neither engine nor backends
+	daemon *daemon // so far: without backends
 	log    logbook
 	stdout io.Writer
 }
@@ -68,33 +66,22 @@ func checkBackends(wanted []config.Backend) error {
 	return nil
 }
 
-// assemble wires the parts, in the order in which a sample meets them: engine, exporter, backends.
-func assemble(c config.Config, targets []resolver.Target, book logbook, stdout io.Writer) (*daemon, error) {
-	log := book.Logger
-	d := &daemon{log: log, config: c, targets: targets}
-	d.exporter = exporter.New(exporterConfig(c, log, d.onEvent))
-	for _, t := range targets {
-		for _, s := range t.Sessions {
-			if err := d.exporter.AddSession(s); err != nil {
-				return nil, err
-			}
-		}
+// assemble makes the monitor, with its sockets open, and its backends.
+func assemble(c config.Config, book logbook, stdout io.Writer) (*daemon, error) {
+	d := &daemon{log: book.Logger, config: c}
+	var err error
+	if d.monitor, err = latencymonitor.New(monitorOptions(c, book.slog())); err != nil {
+		return nil, err
 	}
 	for _, b := range c.Backends {
 		made, err := backends[b.Name](ingredients{b, d, book, stdout})
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = d.monitor.AddBackend(made, pacing(b))
 		}
-		d.exporter.AddBackend(made, pacing(b))
+		if err != nil {
+			return nil, errors.Join(err, d.monitor.Close())
+		}
 	}
-	if err := d.makeEngine(); err != nil {
-		return nil, err
-	}
-	d.resolver = &resolver.Resolver{
-		Lookup: net.DefaultResolver.LookupNetIP, Interface: resolver.InterfaceIndex,
-		Add: d.addSession, Missed: d.missed, Log: log,
-	}
-	d.reporter = &exporter.Reporter{Log: log, Totals: d.totals, Exporter: d.exporter}
 	return d, nil
 }
 
@@ -106,19 +93,4 @@ func pacing(b config.Backend) exporter.Pacing {
 		p.Batch = max(1, min(p.Batch, p.Buffer/2))
 	}
 	return p
-}
-
-// exporterConfig lets the exporter know twice as many reflected sessions as there may be: the ring may
-// hold the end of each, and the beginning of another one.
-func exporterConfig(c config.Config, log zerolog.Logger, onEvent func(exporter.Event)) exporter.Config {
-	return exporter.Config{Name: c.Name, Log: log, OnEvent: onEvent, MaxReflected: 2 * c.MaxSessions}
-}
-
-// onEvent lets the resolver know which targets answer.
-func (d *daemon) onEvent(e exporter.Event) { d.resolver.Tell(e.ID, e.Kind) }
-
-// missed is how many events there may have been that onEvent was not called for.
-func (d *daemon) missed() uint64 {
-	c := d.exporter.Counters()
-	return c.RingDropped + c.EventsDropped
 }

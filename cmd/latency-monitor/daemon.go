@@ -12,9 +12,8 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/internal/config"
-	"github.com/latency-monitor/latency-monitor/internal/exporter"
 	"github.com/latency-monitor/latency-monitor/internal/privilege"
-	"github.com/latency-monitor/latency-monitor/internal/resolver"
+	"github.com/latency-monitor/latency-monitor/pkg/latencymonitor"
 )
 
 // daemon is the assembled program.
@@ -22,17 +21,11 @@ type daemon struct {
 	log      zerolog.Logger
 	config   config.Config
 	identity privilege.Identity
-	targets  []resolver.Target
-	resolver *resolver.Resolver
-	engine   measurer
-	isolated bool // the engine has a process of its own
+	monitor  *latencymonitor.Monitor
 	measures atomic.Bool
-	exporter *exporter.Exporter
-	reporter *exporter.Reporter
 }
 
-// run measures until a signal, and returns the exit status. It ends from front to back: no new
-// probes, replies to the last ones, loops, rings, backends, the totals.
+// run measures until a signal, and returns the exit status.
 func (d *daemon) run() int {
 	// A write to a closed pipe must come back as an error instead of ending the program.
 	signal.Ignore(syscall.SIGPIPE)
@@ -41,58 +34,49 @@ func (d *daemon) run() int {
 	if !signal.Ignored(syscall.SIGHUP) { // as it is under nohup
 		signal.Notify(signals, syscall.SIGHUP)
 	}
-
+	defer d.monitor.Close() // its error is told by whoever begins with it
 	if err := d.dropPrivileges(); err != nil {
-		d.engine.Stop()
 		return d.fail(err)
 	}
-	exporting := start(d.exporter.Run)
-	defer exporting.stop()
 	if status, ok := d.begin(signals); !ok {
-		d.engine.Stop()
 		return status
 	}
 	d.measures.Store(true)
 	d.announce()
-	resolving := start(d.resolve)
-	reporting := start(d.reporter.Run)
-	status := d.wait(signals, exporting)
-	resolving.stop()
-	d.engine.Stop()
-	exporting.stop()
-	reporting.stop()
-	return status
+	if _, err := d.monitor.AddTargets(targets(d.config)...); err != nil {
+		return d.fail(err)
+	}
+	return d.wait(signals)
 }
 
-// begin starts the engine. When it does not start, or a signal comes before, ok is false.
+// begin starts the monitor. When it does not start, or a signal comes before, ok is false.
 func (d *daemon) begin(signals <-chan os.Signal) (status int, ok bool) {
-	first := d.engine // startEngine may replace it
-	starting := start(func(context.Context) error { return d.startEngine() })
+	started := make(chan error, 1)
+	go func() { started <- d.monitor.Start(context.Background()) }()
 	select {
-	case <-starting.done:
+	case err := <-started:
+		if err == nil {
+			return exitOK, true
+		}
+		// A terminal's Ctrl-C is for the engine process too, and may end it while that is starting.
+		select {
+		case <-signals:
+			return exitOK, false
+		case <-time.After(sameSignal):
+		}
+		return d.fail(err), false
 	case <-signals:
-		first.Stop()
-		<-starting.done
+		d.monitor.Close()
+		<-started
 		return exitOK, false
 	}
-	if starting.err == nil {
-		return exitOK, true
-	}
-	// A terminal's Ctrl-C is for the engine process too, and may end it while that is starting.
-	select {
-	case <-signals:
-		return exitOK, false
-	case <-time.After(sameSignal):
-	}
-	return d.fail(starting.err), false
 }
 
 // dropPrivileges gives up all rights: what needs any is done. What the system refuses is told. But if
 // root can't become who it should, that ends the daemon.
 func (d *daemon) dropPrivileges() error {
-	lock := d.config.Engine.LockMemory
-	if lock {
-		_ = privilege.UnlimitLockedMemory() // LockMemory tells of a limit that is in its way
+	if d.config.Engine.LockMemory {
+		_ = privilege.UnlimitLockedMemory() // who locks memory tells of a limit that is in its way
 	}
 	var refused []error
 	switch err := d.identity.Become(); {
@@ -102,12 +86,9 @@ func (d *daemon) dropPrivileges() error {
 		return err
 	}
 	refused = append(refused, privilege.DropCapabilities()...)
-	if lock && !d.isolated {
-		refused = append(refused, privilege.LockMemory())
-	}
 	for _, err := range refused {
 		if err != nil {
-			d.note(err.Error() + ": going on without")
+			d.log.Warn().Msg(err.Error() + ": going on without")
 		}
 	}
 	return nil
@@ -119,32 +100,20 @@ func (d *daemon) fail(err error) (status int) {
 	return exitFailure
 }
 
-func (d *daemon) resolve(ctx context.Context) error { return d.resolver.Run(ctx, d.targets) }
-
-// wait returns when it is time to end: after a signal, once the last probes are settled; when the
-// reader of our output has gone; or when a loop failed.
-func (d *daemon) wait(signals <-chan os.Signal, exporting *task) (status int) {
-	var drained <-chan struct{}
-	for {
-		select {
-		case s := <-signals:
-			d.log.Info().Str("signal", s.String()).Msg("stopping: waiting for the last replies")
-			drained = d.engine.Drain()
-			go exitOnNext(signals)
-			signals = nil
-		case <-drained:
-			return exitOK
-		case <-exporting.done:
-			if !errors.Is(exporting.err, exporter.ErrClosed) {
-				d.log.WithLevel(zerolog.FatalLevel).Err(exporting.err).Msg("exporter failed")
-				return exitFailure
-			}
-			d.log.Info().Msg("stopping: the reader of the measurements has gone")
-			return exitOK
-		case err := <-d.engine.Failed():
-			return d.fail(err)
-		}
+// wait returns when the monitor has ended: after a signal; when the reader of our output has gone; or
+// when a loop failed, of both of which the monitor tells.
+func (d *daemon) wait(signals <-chan os.Signal) (status int) {
+	select {
+	case s := <-signals:
+		d.log.Info().Str("signal", s.String()).Msg("stopping: waiting for the last replies")
+		go exitOnNext(signals)
+		d.monitor.Close()
+	case <-d.monitor.Done():
 	}
+	if err := d.monitor.Err(); err != nil && !errors.Is(err, latencymonitor.ErrBackendClosed) {
+		return exitFailure
+	}
+	return exitOK
 }
 
 // sameSignal is how soon a second signal is the first one's echo: timeout(1) signals the program and
@@ -159,27 +128,4 @@ func exitOnNext(signals <-chan os.Signal) {
 			os.Exit(exitFailure)
 		}
 	}
-}
-
-// task is a running Run(ctx).
-type task struct {
-	cancel context.CancelFunc
-	done   chan struct{}
-	err    error // valid when done is closed
-}
-
-func start(run func(context.Context) error) *task {
-	ctx, cancel := context.WithCancel(context.Background())
-	t := &task{cancel: cancel, done: make(chan struct{})}
-	go func() {
-		defer close(t.done)
-		t.err = run(ctx)
-	}()
-	return t
-}
-
-// stop ends the task and waits for it. It may be called again.
-func (t *task) stop() {
-	t.cancel()
-	<-t.done
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/families"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/prometheus"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/pushgateway"
+	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
 // The backends that make labels of tags.
@@ -43,11 +44,13 @@ func (i ingredients) families() families.Config {
 	c := families.Config{
 		Foreign: i.daemon.config.MaxSessions, Idle: shortestIdle, Reserved: reservedLabels[i.Name],
 	}
-	for _, t := range i.daemon.targets {
-		for _, s := range t.Sessions {
-			c.Sessions = append(c.Sessions, s)
-			c.Idle = max(c.Idle, 3*s.Interval)
+	for _, t := range i.daemon.config.Targets {
+		if transports(t) == 0 {
+			continue
 		}
+		// Its sessions differ in nothing that makes a label.
+		c.Sessions = append(c.Sessions, measurement.Session{Source: i.daemon.config.Name, Target: t.Name(), Tags: t.Tags})
+		c.Idle = max(c.Idle, 3*t.Interval)
 	}
 	return c
 }
@@ -56,7 +59,7 @@ func newPrometheus(i ingredients) (exporter.Backend, error) {
 	d := i.daemon
 	return prometheus.New(prometheus.Config{
 		Listen: i.Text("listen"), Families: i.families(), Version: versionText(),
-		Ready: d.measures.Load, Totals: d.totals, Counters: d.exporter.Counters,
+		Ready: d.measures.Load, Totals: d.monitor.Totals, Counters: d.monitor.Exported,
 	})
 }
 

@@ -1,8 +1,10 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -32,6 +34,31 @@ var leadingFields = []string{
 type logbook struct {
 	zerolog.Logger
 	out io.Writer // takes the Logger's entries and writes them as text; for the backend log, too
+}
+
+// slog is the log for the library.
+func (b logbook) slog() *slog.Logger {
+	return slog.New(handler{zerolog.NewSlogHandler(b.Logger), b.Logger})
+}
+
+// handler has a level more than zerolog's: what ends the library is above slog's error, and critical here.
+type handler struct {
+	*zerolog.SlogHandler
+	log zerolog.Logger
+}
+
+// Enabled implements slog.Handler.
+func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
+	return level > slog.LevelError || h.SlogHandler.Enabled(ctx, level)
+}
+
+// Handle implements slog.Handler.
+func (h handler) Handle(ctx context.Context, r slog.Record) error {
+	if r.Level <= slog.LevelError {
+		return h.SlogHandler.Handle(ctx, r)
+	}
+	h.log.WithLevel(zerolog.FatalLevel).Msg(r.Message)
+	return nil
 }
 
 // openLog makes the log that the configuration asks for, one line of text per entry: time, level,

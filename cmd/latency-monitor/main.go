@@ -9,8 +9,8 @@ import (
 	"runtime/debug"
 
 	"github.com/latency-monitor/latency-monitor/internal/config"
-	"github.com/latency-monitor/latency-monitor/internal/isolation"
 	"github.com/latency-monitor/latency-monitor/internal/privilege"
+	"github.com/latency-monitor/latency-monitor/pkg/latencymonitor"
 )
 
 // version is set by the linker; without that it is the module's, or "devel".
@@ -24,14 +24,14 @@ const (
 )
 
 func main() {
+	if status, ok := latencymonitor.EngineProcess(os.Args); ok {
+		os.Exit(status)
+	}
 	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
 }
 
 // run is the program: measurements and what was asked for go to stdout, logs and errors to stderr.
 func run(args []string, stdout, stderr io.Writer) int {
-	if len(args) > 0 && args[0] == isolation.Verb {
-		return isolation.Serve()
-	}
 	fail := func(status int, err error) int {
 		fmt.Fprintln(stderr, "latency-monitor:", err)
 		return status
@@ -51,8 +51,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitUsage, err)
 	}
-	targets, err := sessions(c)
-	if err != nil {
+	if err := checkTargets(c); err != nil {
 		return fail(exitUsage, err)
 	}
 	if err := checkLabels(c); err != nil {
@@ -83,7 +82,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(exitFailure, err)
 	}
 	defer closeLog()
-	d, err := assemble(c, targets, log, stdout)
+	d, err := assemble(c, log, stdout)
 	if err != nil {
 		return fail(exitFailure, err)
 	}

@@ -39,7 +39,7 @@ func TestReadmeConfigurationsLoad(t *testing.T) {
 		text := withKeyFiles(t, block[1])
 		c, err := config.Parse([]byte(text), "README.md", config.Overrides{})
 		if err == nil {
-			_, err = sessions(c)
+			err = checkTargets(c)
 		}
 		if err != nil {
 			t.Errorf("%v, in the block\n%s", err, block[1])

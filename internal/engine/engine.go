@@ -137,7 +137,7 @@ func (e *Engine) Start() error {
 		return nil
 	}
 	e.started = true
-	runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + Loops)
+	addProcs(Loops)
 	for range Loops {
 		e.begin <- true
 	}
@@ -206,7 +206,7 @@ func (e *Engine) Stop() {
 	}
 	e.stopped = true
 	if e.started {
-		defer func() { runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)-Loops)) }()
+		defer addProcs(-Loops)
 	} else {
 		for range Loops {
 			e.begin <- false
@@ -217,4 +217,14 @@ func (e *Engine) Stop() {
 		w.loop.Send(loop.Command{Verb: loop.Stop})
 		<-w.done
 	}
+}
+
+// procs keeps Engines that start and stop at the same time from taking away each other's Ps: GOMAXPROCS
+// is one number for the whole process, and can't be added to in one step.
+var procs sync.Mutex
+
+func addProcs(n int) {
+	procs.Lock()
+	defer procs.Unlock()
+	runtime.GOMAXPROCS(max(1, runtime.GOMAXPROCS(0)+n))
 }

@@ -100,6 +100,9 @@ func (e *Exporter) lost(series *Series, s *measurement.Sample) (usable bool) {
 }
 
 func (e *Exporter) emit(r run) {
+	if e.config.OnPoint != nil {
+		e.show(r)
+	}
 	e.batch = append(e.batch, r)
 	if len(e.batch) == cap(e.batch) {
 		e.fanOut()
@@ -116,6 +119,16 @@ func (e *Exporter) fanOut() {
 	}
 	clear(e.batch) // lets go of the series
 	e.batch = e.batch[:0]
+}
+
+// show gives each point of a run to OnPoint.
+func (e *Exporter) show(r run) {
+	for r.count > 0 {
+		left := r.count
+		if more := e.config.OnPoint(r.next(), left); !more {
+			return
+		}
+	}
 }
 
 func (e *Exporter) event(s *measurement.Sample) (usable bool) {

@@ -40,6 +40,11 @@ type Config struct {
 	OnEvent      func(Event)    // nil: events are only logged. See Event
 	FlushLimit   time.Duration  // how long Run may take after its context is done; 0 = 5 s
 	MaxReflected int            // reflected sessions known at once, per ring; 0 = 65536
+
+	// OnPoint, if it is not nil, is called for each point, before the backends get it. With those of probes
+	// that were lost together, left is how many there are from this one on, 1 otherwise; when it returns
+	// false it is not called for the others of them. Run calls it from its own goroutine: it must not block.
+	OnPoint func(p Point, left int64) (more bool)
 }
 
 // Exporter moves samples from rings to backends. Rings and sessions may be added and removed, and

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -328,5 +329,31 @@ func BenchmarkDrainEmpty(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		e.Drain()
+	}
+}
+
+func TestOwnerSeesEachPoint(t *testing.T) {
+	var seen, left []int64
+	e := exporter.New(exporter.Config{OnPoint: func(p exporter.Point, rest int64) bool {
+		seen, left = append(seen, p.Time), append(left, rest)
+		return rest != 11 // of this run no more
+	}})
+	r := newRing(t, 16)
+	e.AddRing(r)
+	addSession(t, e, measurement.Session{ID: 1, Source: "a", Target: "b"})
+	for _, s := range []measurement.Sample{
+		{Metric: measurement.UDPRTT, Time: 1, Value: 7},
+		{Metric: measurement.UDPLoss, Time: 10, Value: 3, T4: 30}, // the last one at 30
+		{Metric: measurement.UDPLoss, Time: 40, Value: 12, T4: 51},
+	} {
+		s.Session, s.Kind = 1, measurement.KindMetric
+		push(t, r, s)
+	}
+	stop := start(e)
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(seen, []int64{1, 10, 20, 30, 40, 41}) || !slices.Equal(left, []int64{1, 3, 2, 1, 12, 11}) {
+		t.Errorf("saw points at %v, with %v left, want at 1, 10, 20, 30, 40, 41, with 1, 3, 2, 1, 12, 11", seen, left)
 	}
 }

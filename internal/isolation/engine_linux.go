@@ -62,6 +62,7 @@ type Engine struct {
 	told     map[string]bool  // notes of children
 	end      clock.Mono       // slots later than that are none: nothing is to be probed any more; 0 = not yet
 	draining bool
+	patience *time.Timer // of Drain; nil before
 	drained  chan struct{}
 	settle   sync.Once // closes drained
 }
@@ -170,7 +171,10 @@ func (e *Engine) Drain() <-chan struct{} {
 		e.settle.Do(func() { close(e.drained) })
 	}
 	e.send(drain, nil)
-	time.AfterFunc(limit, e.childDrained)
+	if e.patience != nil {
+		e.patience.Stop()
+	}
+	e.patience = time.AfterFunc(limit, e.childDrained)
 	return e.drained
 }
 
@@ -215,6 +219,9 @@ func (e *Engine) Stop() {
 	e.mu.Lock()
 	e.finish()
 	e.send(stop, nil)
+	if e.patience != nil {
+		e.patience.Stop() // it would hold the Engine, and its Consumer, until it is over
+	}
 	p := e.child
 	e.mu.Unlock()
 	if p != nil {

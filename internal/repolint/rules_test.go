@@ -17,7 +17,7 @@ type rule struct {
 func rules() []rule {
 	return []rule{
 		{"every package has a comment", packageComments},
-		{"pkg imports the standard library and pkg only", pkgImports},
+		{"pkg, but for the library, imports the standard library and pkg only", pkgImports},
 		{"only the lowest packages import internal/sys", sysImports},
 		{"exporters do not import the engine", exporterImports},
 		{"unsafe and raw system calls are in internal/sys only", unsafeCode},
@@ -66,7 +66,7 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 			[]string{"a: no comment", "b: no comment", "c: no comment"},
 		},
 		{
-			"a pkg package that imports internal, and one that imports another module, in a test too",
+			"a pkg package that imports internal, one that imports another module, in a test too, and one that imports the library",
 			pkgImports,
 			map[string]string{
 				"pkg/a/a.go":        "package a\nimport \"" + module + "/internal/config\"",
@@ -75,11 +75,15 @@ func TestRulesFindWhatBreaksThem(t *testing.T) {
 				"internal/c/c.go":   "package c\nimport \"golang.org/x/sys/unix\"",
 				"pkg/c/c_plan9.go":  "package c\nimport _ \"" + module + "/internal/sys\"",
 				"pkg/c/c_windows.s": "import",
+				"pkg/d/d.go":        "package d\nimport _ \"" + module + "/pkg/latencymonitor\"",
+				"pkg/latencymonitor/l.go": "package latencymonitor\nimport (\n\"github.com/rs/zerolog\"\n\"" +
+					module + "/internal/engine\"\n)",
 			},
 			[]string{
 				"pkg/a/a.go: imports " + module + "/internal/config",
 				"pkg/a/a_test.go: imports golang.org/x/sys/unix",
 				"pkg/c/c_plan9.go: imports",
+				"pkg/d/d.go: imports " + module + "/pkg/latencymonitor, and with it internal",
 			},
 		},
 		{

@@ -41,22 +41,38 @@ type Resolver struct {
 }
 
 // Run resolves the targets until ctx is done. Targets given as addresses are added before it waits for
-// anything.
+// anything. There need not be any: Watch begins with others while Run runs.
 func (r *Resolver) Run(ctx context.Context, targets []Target) error {
-	var watchers sync.WaitGroup
-	defer watchers.Wait()
+	var watched []<-chan struct{}
 	for _, t := range targets {
-		ip, err := netip.ParseAddr(t.Host)
-		if err == nil && ip.Zone() == "" {
-			r.add(t, ip.Unmap())
-			continue
-		}
-		w := newWatcher(r, t, ip)
-		r.register(w)
-		watchers.Go(func() { w.run(ctx) })
+		watched = append(watched, r.Watch(ctx, t))
 	}
 	r.watchMissed(ctx)
+	for _, done := range watched {
+		<-done
+	}
 	return nil
+}
+
+// Watch begins to resolve a target, until ctx is done, and returns at once. The sessions of a target
+// given as an address are added before it returns. The channel is closed when Add will not be called
+// any more for the target: soon after the end of ctx at the latest.
+func (r *Resolver) Watch(ctx context.Context, t Target) <-chan struct{} {
+	done := make(chan struct{})
+	ip, err := netip.ParseAddr(t.Host)
+	if err == nil && ip.Zone() == "" {
+		r.add(t, ip.Unmap())
+		close(done)
+		return done
+	}
+	w := newWatcher(r, t, ip)
+	r.register(w)
+	go func() {
+		defer close(done)
+		defer r.forget(w)
+		w.run(ctx)
+	}()
+	return done
 }
 
 // Tell tells what happened to a session. It may be called from any goroutine and does not wait;
@@ -78,6 +94,14 @@ func (r *Resolver) register(w *watcher) {
 	}
 	for _, s := range w.target.Sessions {
 		r.watched[s.ID] = w.health
+	}
+}
+
+func (r *Resolver) forget(w *watcher) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range w.target.Sessions {
+		delete(r.watched, s.ID)
 	}
 }
 

@@ -527,3 +527,23 @@ func TestInterfaceIndex(t *testing.T) {
 		}
 	}
 }
+
+func TestTargetIsWatchedAndForgottenByItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := newLab()
+		l.set("a", "10.0.0.1")
+		l.run(t, target("192.0.2.1", 9))
+		ctx, cancel := context.WithCancel(t.Context())
+		named := l.Watch(ctx, target("a", 1))
+		literal := l.Watch(ctx, target("192.0.2.2", 2))
+		<-literal
+		synctest.Wait()
+		l.want(t, "192.0.2.1:9", "192.0.2.2:2", "10.0.0.1:1")
+		cancel()
+		<-named
+		l.set("a", "10.0.0.2")
+		l.trouble(1)
+		time.Sleep(time.Hour)
+		l.want(t, "192.0.2.1:9", "192.0.2.2:2", "10.0.0.1:1")
+	})
+}

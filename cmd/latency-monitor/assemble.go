@@ -2,12 +2,8 @@ package main
 
 import (
 	"errors"
-	"fmt"
 	"io"
-	"maps"
 	"net/netip"
-	"slices"
-	"strings"
 
 	"github.com/latency-monitor/latency-monitor/internal/config"
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
@@ -26,7 +22,7 @@ type ingredients struct {
 	stdout io.Writer
 }
 
-// backends make the backends of this build. What they need of the system, such as a port, they take at
+// backends make the backends. What they need of the system, such as a port, they take at
 // once, while there are privileges.
 var backends = map[string]func(i ingredients) (exporter.Backend, error){
 	config.BackendCLI: func(i ingredients) (exporter.Backend, error) {
@@ -51,19 +47,6 @@ var backends = map[string]func(i ingredients) (exporter.Backend, error){
 	config.BackendClickHouse:  newClickHouse,
 	config.BackendPrometheus:  newPrometheus,
 	config.BackendPushgateway: newPushgateway,
-}
-
-// checkBackends returns an error that names the first backend that this build has not.
-func checkBackends(wanted []config.Backend) error {
-	for _, b := range wanted {
-		if backends[b.Name] == nil {
-			known := slices.Sorted(maps.Keys(backends))
-			last := len(known) - 1
-			return fmt.Errorf("metrics backend %q is not part of this build: must be %s or %s",
-				b.Name, strings.Join(known[:last], ", "), known[last])
-		}
-	}
-	return nil
 }
 
 // assemble makes the monitor, with its sockets open, and its backends.

@@ -64,18 +64,11 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err != nil {
 		return fail(exitUsage, fmt.Errorf("%s: %w", c.File, err))
 	}
-	unavailable := checkBackends(c.Backends)
 	if o.checkConfig {
-		if unavailable != nil {
-			fmt.Fprintln(stderr, "latency-monitor: warning:", unavailable)
-		}
 		if err := c.WriteTOML(stdout); err != nil {
 			return fail(exitFailure, err)
 		}
 		return exitOK
-	}
-	if unavailable != nil {
-		return fail(exitUsage, unavailable)
 	}
 	log, closeLog, err := openLog(c, stderr)
 	if err != nil {

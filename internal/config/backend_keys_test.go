@@ -14,14 +14,6 @@ func withSecrets(t *testing.T) {
 	t.Cleanup(func() { backendKeys[BackendLog] = before })
 }
 
-// withForeign makes clickhouse, for the time of the test, a backend that this build does not know.
-func withForeign(t *testing.T) {
-	t.Helper()
-	before := backendKeys[BackendClickHouse]
-	delete(backendKeys, BackendClickHouse)
-	t.Cleanup(func() { backendKeys[BackendClickHouse] = before })
-}
-
 func TestSecretsOfBackends(t *testing.T) {
 	withSecrets(t)
 	files := map[string]string{"good": "of a file\n", "lines": "a\nb\n", "empty": "\n"}

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 )
 
@@ -23,46 +22,9 @@ func readBackends(root *table) []backend {
 // readBackend reads one backend.
 func readBackend(t *table) backend {
 	b := backend{name: require(t, "backend", backendRule), keys: map[string]any{}}
-	keys, known := backendKeys[b.name.value]
-	if !known {
-		b.keys = foreignKeys(t.values)
-		return b
-	}
-	b.readKeys(t, keys)
+	b.readKeys(t, backendKeys[b.name.value])
 	t.close()
 	return b
-}
-
-func foreignKeys(values map[string]any) map[string]any {
-	keys := normalize(values).(map[string]any)
-	delete(keys, "backend")
-	return keys
-}
-
-// normalize copies a value and turns the library's []map[string]any into []any, so that [[x]] and
-// x = [{…}] are the same to the reader.
-func normalize(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		copied := maps.Clone(v)
-		for key, element := range copied {
-			copied[key] = normalize(element)
-		}
-		return copied
-	case []any:
-		copied := slices.Clone(v)
-		for i, element := range copied {
-			copied[i] = normalize(element)
-		}
-		return copied
-	case []map[string]any:
-		copied := make([]any, len(v))
-		for i, element := range v {
-			copied[i] = normalize(element)
-		}
-		return copied
-	}
-	return value
 }
 
 func indexOfBackend(backends []backend, name string) int {

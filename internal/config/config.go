@@ -68,9 +68,8 @@ func (t Target) Name() string {
 // Backend is one place to publish measurements to.
 type Backend struct {
 	Name string
-	// Keys are the backend's own keys as TOML gives them: string, int64, float64, bool, time.Time,
-	// []any and map[string]any. Never nil. The keys of those that BackendKeys knows are checked and
-	// complete, with secrets from wherever they are; those of others are as they were given.
+	// Keys are the backend's own keys, checked and complete, with secrets from wherever they are, as TOML
+	// gives them: string, int64, float64, bool and []any. Never nil.
 	Keys map[string]any
 }
 

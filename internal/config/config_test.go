@@ -104,7 +104,6 @@ func TestAnnexOfTheIssueResolves(t *testing.T) {
 }
 
 func TestKeysSetTheirField(t *testing.T) {
-	withForeign(t)
 	for _, test := range []struct {
 		name string
 		text string
@@ -143,10 +142,6 @@ func TestKeysSetTheirField(t *testing.T) {
 			func(c *Config) {
 				c.Backends = []Backend{{"cli", map[string]any{"buffer": int64(100_000), "format": "json"}}, {"zeromq", map[string]any{
 					"address": "0.0.0.0", "buffer": int64(100_000), "hwm": int64(1000), "port": int64(5)}}}
-			}},
-		{"nested keys of a backend", "[[metrics]]\nbackend = \"clickhouse\"\n[[metrics.sites]]\nurl = \"u\"",
-			func(c *Config) {
-				c.Backends = []Backend{{"clickhouse", map[string]any{"sites": []any{map[string]any{"url": "u"}}}}}
 			}},
 		{"no backends listed", "metrics = []", func(*Config) {}},
 		{"no targets listed", "targets = []", func(*Config) {}},

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -214,41 +215,22 @@ func (i Isolate) printed() any {
 
 func (b Backend) printed() map[string]any {
 	printed := map[string]any{"backend": b.Name}
-	for key, value := range maskSecrets(normalize(b.Keys)).(map[string]any) {
-		if _, inFile := b.Keys[key+"_file"]; !inFile {
-			printed[key] = value
+	for key, value := range b.Keys {
+		if _, inFile := b.Keys[key+"_file"]; inFile {
+			continue
 		}
+		if isSecret(key) {
+			value = masked
+		}
+		printed[key] = value
 	}
 	return printed
 }
 
-// maskSecrets replaces the secrets in a value, in place, and returns the value.
-func maskSecrets(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for key, element := range v {
-			if isSecret(key) {
-				v[key] = masked
-			} else {
-				maskSecrets(element)
-			}
-		}
-	case []any:
-		for _, element := range v {
-			maskSecrets(element)
-		}
-	}
-	return value
-}
-
+// isSecret goes by the name, so that a key that nobody marked as a secret is masked too.
 func isSecret(key string) bool {
 	key = strings.ToLower(key)
-	for _, suffix := range secretSuffixes {
-		if strings.HasSuffix(key, suffix) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(secretSuffixes, func(suffix string) bool { return strings.HasSuffix(key, suffix) })
 }
 
 // count writes a duration as a number of units, without a fraction if it has none.

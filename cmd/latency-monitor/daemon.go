@@ -42,6 +42,7 @@ func (d *daemon) run() int {
 		return status
 	}
 	d.measures.Store(true)
+	defer d.measures.Store(false)
 	d.announce()
 	if _, err := d.monitor.AddTargets(targets(d.config)...); err != nil {
 		return d.fail(err)
@@ -106,6 +107,7 @@ func (d *daemon) wait(signals <-chan os.Signal) (status int) {
 	select {
 	case s := <-signals:
 		d.log.Info().Str("signal", s.String()).Msg("stopping: waiting for the last replies")
+		d.measures.Store(false)
 		go exitOnNext(signals)
 		d.monitor.Close()
 	case <-d.monitor.Done():

@@ -27,7 +27,7 @@ func openRoot(src source) (*table, error) {
 	doc := &document{file: src.file, lines: strings.SplitAfter(string(src.data), "\n")}
 	values, err := decode(string(src.data))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %s", src.file, syntaxMessage(err))
+		return nil, fmt.Errorf("%s: %s", src.file, doc.syntaxMessage(err))
 	}
 	return &table{doc: doc, values: values}, nil
 }
@@ -38,13 +38,28 @@ func decode(text string) (map[string]any, error) {
 	return values, err
 }
 
-// syntaxMessage puts an error of the TOML library on one line, with the line number first.
-func syntaxMessage(err error) string {
+// syntaxMessage puts an error of the TOML library on one line, with the line number first. It does not
+// quote a secret, as the library would one without quotes.
+func (d *document) syntaxMessage(err error) string {
 	var parseErr toml.ParseError
 	if !errors.As(err, &parseErr) {
 		return showLine(strings.TrimPrefix(err.Error(), "toml: "))
 	}
-	return fmt.Sprintf("line %d: %s", parseErr.Position.Line, showLine(parseErr.Message))
+	line := parseErr.Position.Line
+	if key := d.keyAt(line); isSecret(key) {
+		return fmt.Sprintf("line %d: %s: must be a string in quotes, or a list of them", line, showLine(key))
+	}
+	return fmt.Sprintf("line %d: %s", line, showLine(parseErr.Message))
+}
+
+// keyAt is the key to which a line belongs: the last one that is followed by =, there or before.
+func (d *document) keyAt(line int) string {
+	for i := min(line, len(d.lines)) - 1; i >= 0; i-- {
+		if key, _, found := strings.Cut(d.lines[i], "="); found {
+			return strings.Trim(key[strings.LastIndexByte(key, '.')+1:], " \t\"'")
+		}
+	}
+	return ""
 }
 
 func (d *document) fail(err error) {

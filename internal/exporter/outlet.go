@@ -32,7 +32,8 @@ type outlet struct {
 	flushed time.Time     // last, or when the queue was last empty
 	away    time.Duration // the pause before the next Flush of a backend that sums up; 0: its server is there
 
-	refusals    int // points refused and not told yet
+	refusals    int   // points refused and not told yet
+	refusal     error // the last one
 	refusalTold time.Time
 }
 
@@ -65,6 +66,7 @@ func (o *outlet) run(ctx context.Context) {
 	if err != nil {
 		o.queue.abandon()
 	}
+	o.tellRefusals()
 	if closeErr := o.backend.Close(ctx); closeErr != nil && err == nil {
 		o.fail(closeErr)
 	}
@@ -89,7 +91,7 @@ func (o *outlet) serve(ctx context.Context) error {
 			}
 		}
 		switch {
-		case o.pacing.Interval > 0 && (len(points) == cap(points) || time.Since(o.flushed) < o.interval() && more):
+		case o.pacing.Interval > 0 && time.Since(o.flushed) < o.interval() && (len(points) == cap(points) || more):
 			continue // more are waiting, or to be gathered
 		case o.pacing.Interval == 0 && len(points) > 0 && time.Since(o.flushed) < flushEvery:
 			continue
@@ -234,9 +236,16 @@ func (o *outlet) settle(err error, n int64) error {
 // refused logs what the server does not want, at most once a minute.
 func (o *outlet) refused(rejected *RejectedError) {
 	o.refusals += rejected.Points
-	if now := time.Now(); o.refusalTold.IsZero() || now.Sub(o.refusalTold) >= time.Minute {
-		o.log.Error().Err(rejected).Int("points", o.refusals).Msg("backend refuses points; those are lost")
-		o.refusalTold, o.refusals = now, 0
+	o.refusal = rejected
+	if o.refusalTold.IsZero() || time.Since(o.refusalTold) >= time.Minute {
+		o.tellRefusals()
+	}
+}
+
+func (o *outlet) tellRefusals() {
+	if o.refusals > 0 {
+		o.log.Error().Err(o.refusal).Int("points", o.refusals).Msg("backend refuses points; those are lost")
+		o.refusalTold, o.refusals = time.Now(), 0
 	}
 }
 

@@ -68,6 +68,32 @@ func TestPointsAreGatheredForAnInterval(t *testing.T) {
 	})
 }
 
+// A backend that never gets to the end of what waits is flushed nevertheless, and its points are sent.
+func TestBackendThatIsTooSlowForTheLoadIsFlushed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, _ := paced(t, exporter.Pacing{Buffer: 1000, Batch: 10, Interval: time.Second})
+		b.publish = func(ctx context.Context, _ []exporter.Point) error {
+			select {
+			case <-time.After(100 * time.Millisecond):
+			case <-ctx.Done():
+			}
+			return nil
+		}
+		stop := start(e)
+		for i := range int64(10_000) { // twice as many as it takes
+			push(t, r, metric(1, measurement.UDPRTT, i))
+			time.Sleep(5 * time.Millisecond)
+		}
+		c := e.Counters().Backends[0]
+		if c.Sent < 4000 || c.Queued > 1000+200 || b.flushes < 40 {
+			t.Errorf("counters = %+v after %d flushes in 50 s, want about 5000 sent and at most 1200 queued", c, b.flushes)
+		}
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
 func TestBatchOfAnIntervalDoesNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, b, r, _ := paced(t, exporter.Pacing{Batch: 100, Interval: time.Hour})
@@ -254,8 +280,8 @@ func TestRejectedPointsFailAndTheOthersAreSent(t *testing.T) {
 		if c := e.Counters().Backends[0]; c.Failed != 100 || c.Sent != 900 {
 			t.Errorf("counters = %+v, want 100 failed and 900 sent", c)
 		}
-		if lines := strings.Count(log.String(), "\n"); lines != 1 || !strings.Contains(log.String(), "code 72") {
-			t.Errorf("log = %s, want one line with the reason in 10 s", log)
+		if lines := strings.Count(log.String(), "code 72"); lines != 2 || !strings.Contains(log.String(), `"points":99`) {
+			t.Errorf("log = %s, want a line for the first and one for the rest at the end", log)
 		}
 	})
 }

@@ -9,9 +9,9 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
 )
 
-// maxInserts bounds how many INSERTs may be spent on finding the rows of a job that the server does not
-// want. One such row among 100,000 takes 35.
-const maxInserts = 256
+// maxInserts bounds how many INSERTs may be spent on finding the rows of a job of n points that the server
+// does not want. One such row among 100,000 takes 35; one in a hundred, 15 each.
+func maxInserts(n int) int { return max(256, n/4) }
 
 // span is the points from one index up to another.
 type span struct{ from, to int }
@@ -62,7 +62,7 @@ func (j *job) run(ctx context.Context, points []exporter.Point, insert insert) e
 			j.done(next, leftOut, why)
 		case n == 1:
 			j.done(next, 1, row.error)
-		case j.inserts >= maxInserts:
+		case j.inserts >= maxInserts(j.points):
 			j.done(next, n, fmt.Errorf("%w; too many are refused to look for each", row.error))
 		default:
 			j.halve(next)

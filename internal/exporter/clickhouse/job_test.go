@@ -75,6 +75,18 @@ func TestRefusedRowsDoNotTakeOthersWithThem(t *testing.T) {
 	}
 }
 
+func TestOneRefusedRowInAHundredTakesNoOther(t *testing.T) {
+	s := &table{refuses: func(p exporter.Point) bool { return p.Value%100 == 50 }}
+	points := numbered(20_000)
+	j := newJob(points, time.Now())
+	if err := j.run(t.Context(), points, s.insert); err != nil {
+		t.Fatal(err)
+	}
+	if j.refused != 200 || j.delivered != 19_800 || len(s.rows) != 19_800 {
+		t.Errorf("refused %d, delivered %d, %d rows, want 200 refused", j.refused, j.delivered, len(s.rows))
+	}
+}
+
 func TestSearchForRefusedRowsIsBounded(t *testing.T) {
 	s := &table{refuses: func(p exporter.Point) bool { return p.Value%2 == 0 }}
 	points := numbered(100_000)
@@ -82,7 +94,7 @@ func TestSearchForRefusedRowsIsBounded(t *testing.T) {
 	if err := j.run(t.Context(), points, s.insert); err != nil {
 		t.Fatal(err)
 	}
-	if s.inserts > maxInserts+20 || j.delivered != len(s.rows) || j.delivered+j.refused != len(points) {
+	if s.inserts > maxInserts(len(points))+20 || j.delivered != len(s.rows) || j.delivered+j.refused != len(points) {
 		t.Errorf("%d inserts, delivered %d, refused %d, %d rows", s.inserts, j.delivered, j.refused, len(s.rows))
 	}
 }

@@ -1,7 +1,6 @@
 package clickhouse
 
 import (
-	"flag"
 	"testing"
 	"time"
 
@@ -9,24 +8,26 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/serverstest"
 )
 
-var load = flag.Duration("load", 4*time.Second, "how long the tests under load last")
-
 func TestLoad(t *testing.T) {
 	for _, test := range []struct {
 		name         string
 		series, rate int // points of each a second
+		duration     time.Duration
 	}{
-		{"1 kHz of 10 series", 10, 1000},
-		{"50,000 points a second", 50, 1000},
+		{"1 kHz of 10 series", 10, 1000, time.Minute},
+		{"50,000 points a second", 50, 1000, 5 * time.Second},
 	} {
 		t.Run(test.name, func(t *testing.T) {
+			if testing.Short() && test.duration >= time.Minute {
+				t.Skip("not with -short: takes a minute")
+			}
 			forPeers(t, func(t *testing.T, p peer, server *serverstest.ClickHouseServer) {
 				p.create(t, server, p.engine)
 				// The defaults, but for a buffer that outlasts what else this machine may do.
 				pacing := exporter.Pacing{Buffer: 1_000_000, Batch: 20_000, Interval: 30 * time.Second}
 				line := startPipeline(t, p.config(t, server), pacing, test.series)
 				began := time.Now()
-				line.produce(test.series, test.rate, *load)
+				line.produce(test.series, test.rate, test.duration)
 				produced := time.Since(began)
 				c := line.finish()
 				rows := number(t, server, "SELECT uniqExact(MetricValue) FROM metrics")

@@ -107,13 +107,16 @@ func (t *Table) Observe(points []exporter.Point) error {
 		"too many names and tags of other hosts' probes: there are %d already", t.config.Foreign)}
 }
 
+// seriesOfSet is how many series a label set has at most: as many as there are metrics.
+const seriesOfSet = 12
+
 // find returns nil when the series is refused.
 func (t *Table) find(named *exporter.Series) *series {
 	s, known := t.cache[named]
 	if known && (s == nil || !s.forgotten) {
 		return s
 	}
-	if len(t.cache) > 4*(t.config.Foreign+len(t.ours)) { // sessions came and went
+	if len(t.cache) > seriesOfSet*(t.config.Foreign+len(t.ours)) { // sessions came and went
 		clear(t.cache)
 	}
 	s = t.add(named)

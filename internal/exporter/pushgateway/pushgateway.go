@@ -30,7 +30,7 @@ import (
 
 const (
 	// pushTimeout bounds one push: while it waits, points pile up in the queue.
-	pushTimeout = 10 * time.Second
+	pushTimeout = 5 * time.Second
 	maxBody     = 300 // octets of an answer that an error quotes
 )
 
@@ -70,6 +70,8 @@ func New(c Config) (*Backend, error) {
 		return nil, fmt.Errorf("backend pushgateway: %w", err)
 	}
 	b.client.Client.Transport = transport
+	// A redirected PUT becomes a GET, whose answer says nothing, and takes the password along.
+	b.client.Client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	registry := client.NewRegistry()
 	registry.MustRegister(b.table)
 	b.pusher = push.New(c.Gateway, c.Job).Grouping(instanceLabel, c.Instance).Gatherer(registry).Client(&b.client)
@@ -194,7 +196,7 @@ func refusal(r *http.Request, resp *http.Response) error {
 	text := strings.ToValidUTF8(string(bytes.Join(bytes.Fields(body), []byte(" "))), "")
 	err := fmt.Errorf("%s %s: %s: %s", r.Method, r.URL, resp.Status, text)
 	switch {
-	case resp.StatusCode >= 500, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
+	case resp.StatusCode >= 500, resp.StatusCode < 400, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		return &exporter.UnavailableError{Err: err, After: time.Duration(min(max(seconds, 0), 3600)) * time.Second, Summed: true}
 	}

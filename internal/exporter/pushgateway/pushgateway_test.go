@@ -14,6 +14,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	dto "github.com/prometheus/client_model/go"
@@ -171,6 +172,28 @@ func TestGatewayThatRefusesConnectionsIsAway(t *testing.T) {
 	publish(t, b, exportertest.Points(1))
 	if unavailable, ok := errors.AsType[*exporter.UnavailableError](b.Flush(context.Background())); !ok || !unavailable.Summed {
 		t.Errorf("error %v, want that it is away", unavailable)
+	}
+}
+
+// A login page behind a redirection is no gateway, and gets no password.
+func TestRedirectionIsNotFollowed(t *testing.T) {
+	var followed atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/login" {
+			followed.Add(1)
+			return
+		}
+		http.Redirect(w, r, "/login", http.StatusFound)
+	}))
+	defer server.Close()
+	b, err := New(Config{Gateway: server.URL, Job: "j", Instance: "i", Username: "me", Password: "secret"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	publish(t, b, exportertest.Points(1))
+	unavailable, ok := errors.AsType[*exporter.UnavailableError](b.Flush(context.Background()))
+	if !ok || !strings.Contains(unavailable.Error(), "302 Found") || followed.Load() != 0 {
+		t.Errorf("error %v after %d redirected requests, want that it is away, and none", unavailable, followed.Load())
 	}
 }
 

@@ -137,6 +137,31 @@ func TestStoppedSubscriberLosesWhatIsCounted(t *testing.T) {
 	s.subscriber.Resume()
 }
 
+// A minute at 1000 points a second of 10 series: the subscriber has all of them, each once and in order.
+func TestMinuteOfTenThousandPointsASecondArrives(t *testing.T) {
+	if testing.Short() {
+		t.Skip("not with -short: takes a minute")
+	}
+	const series, duration = 10, time.Minute
+	s := subscribe(t, 100_000)
+	points, c := exportertest.Load(t, s.Backend, exporter.Pacing{}, series, func(func() exporter.BackendCounters) {
+		time.Sleep(duration) // how long the load is to last
+	})
+	if want := uint64(len(points)); c.Sent != want || c.Dropped+c.Failed+c.Queued != 0 || len(points) < series*59_000 {
+		t.Errorf("counters = %+v of %d points, want all sent", c, want)
+	}
+	got := s.received(len(points))
+	if len(got) != len(points) {
+		t.Fatalf("%d points arrived, want %d", len(got), len(points))
+	}
+	// The exporter hands points on in the order in which they were produced.
+	for i, p := range points {
+		if got[i].Time != p.Time || got[i].Value != p.Value || got[i].Tags[1] != p.Series.Tags[1] {
+			t.Fatalf("point %d arrived as %+v, want %+v of %v", i, got[i], p, p.Series.Tags)
+		}
+	}
+}
+
 func TestMessagesWithoutSubscribersAreCounted(t *testing.T) {
 	b, err := New(anyPort, 10)
 	if err != nil {

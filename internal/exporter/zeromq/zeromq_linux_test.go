@@ -162,6 +162,34 @@ func TestMinuteOfTenThousandPointsASecondArrives(t *testing.T) {
 	}
 }
 
+// A subscriber that is killed under load loses what comes until it is back, and what the system had taken for
+// it. The socket knows of every message what became of it.
+func TestKilledSubscriberLosesWhatIsCounted(t *testing.T) {
+	s := subscribe(t, 100_000)
+	points, c := exportertest.Load(t, s.Backend, exporter.Pacing{}, 10, func(func() exporter.BackendCounters) {
+		for _, step := range []func(){s.subscriber.Kill, s.subscriber.Restart} {
+			time.Sleep(2 * time.Second) // of load
+			step()
+		}
+		before := len(s.received(0))
+		s.until(func() bool { return len(s.received(0)) > before+10_000 })
+	})
+	if c.Sent != uint64(len(points)) || c.Dropped+c.Failed+c.Queued != 0 {
+		t.Errorf("counters = %+v of %d points, want all sent", c, len(points))
+	}
+	socket := s.pub.Stats()
+	if socket.Messages != socket.Unmatched+socket.Sent+socket.Dropped+socket.Abandoned || socket.Unmatched == 0 {
+		t.Errorf("%+v do not add up, or nothing was published without a subscriber", socket)
+	}
+	// What the first one had not read when it was killed is gone; the second has all from its first on.
+	got := s.received(1)
+	last := points[len(points)-1]
+	s.until(func() bool { got = s.received(1); return got[len(got)-1].Time == last.Time })
+	if n := uint64(len(got)); n > socket.Sent || n+20_000 < socket.Sent {
+		t.Errorf("%d messages arrived of %d that the system took", n, socket.Sent)
+	}
+}
+
 func TestMessagesWithoutSubscribersAreCounted(t *testing.T) {
 	b, err := New(anyPort, 10)
 	if err != nil {

@@ -25,9 +25,9 @@ func main() {
 	timeout := flag.Duration("timeout", 5*time.Minute, "time limit of one package")
 	flag.Parse()
 
-	// Three packages at a time, since tests wait more than they compute. A timing is a benchmark here, not a
+	// Two packages at a time, since tests wait more than they compute. A timing is a benchmark here, not a
 	// test.
-	args := []string{"test", "-json", "-p=3", "-timeout=" + timeout.String()}
+	args := []string{"test", "-json", "-p=2", "-timeout=" + timeout.String()}
 	if *race {
 		args = append(args, "-race")
 	}

@@ -4,6 +4,7 @@ package packetio
 
 import (
 	"errors"
+	"fmt"
 	"net"
 	"runtime"
 	"syscall"
@@ -12,7 +13,9 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-var errNoTOS = errors.New("not implemented on " + runtime.GOOS)
+// errNoTOS says that golang.org/x/net has no call for this, nor has the system one that is the same
+// everywhere.
+var errNoTOS = fmt.Errorf("%w on %s", errors.ErrUnsupported, runtime.GOOS)
 
 // setMarks leaves a connection as it is: see setMarksLate.
 func setMarks(syscall.RawConn, bool, Marking) error { return nil }

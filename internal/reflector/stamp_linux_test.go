@@ -25,7 +25,7 @@ func TestMarksAndTransmitTimestampsOfStamp(t *testing.T) {
 		t.Run(family.network, func(t *testing.T) {
 			conn, err := net.ListenPacket(family.network, net.JoinHostPort(family.ip, "0"))
 			if err != nil {
-				t.Skipf("no address %s here: %v", family.ip, err)
+				t.Skipf("needs the address %s: %v", family.ip, err)
 			}
 			_ = conn.Close()
 			r := newRig(t, epoll, testConfig(netip.MustParseAddr(family.ip)))

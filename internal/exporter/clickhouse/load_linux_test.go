@@ -19,7 +19,7 @@ func TestLoad(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if testing.Short() && test.duration >= time.Minute {
-				t.Skip("not with -short: takes a minute")
+				t.Skip("needs to run without -short: takes a minute")
 			}
 			forPeers(t, func(t *testing.T, p peer, server *serverstest.ClickHouseServer) {
 				if test.duration >= time.Minute {

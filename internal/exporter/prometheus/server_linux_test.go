@@ -150,7 +150,7 @@ func TestPrometheusThatIsKilledUnderLoadMissesNothing(t *testing.T) {
 
 func TestPrometheusStoresAMinuteOfLoad(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("needs to run without -short: takes a minute")
 	}
 	t.Parallel()
 	b := open(t, Config{})

@@ -157,7 +157,7 @@ func TestKilledGatewayGetsEverythingInTheEnd(t *testing.T) {
 
 func TestGatewayGetsAMinuteOfLoad(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute")
+		t.Skip("needs to run without -short: takes a minute")
 	}
 	t.Parallel()
 	server := serverstest.Pushgateway(t)

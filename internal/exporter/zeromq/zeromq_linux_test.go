@@ -140,7 +140,7 @@ func TestStoppedSubscriberLosesWhatIsCounted(t *testing.T) {
 // A minute at 1000 points a second of 10 series: the subscriber has all of them, each once and in order.
 func TestMinuteOfTenThousandPointsASecondArrives(t *testing.T) {
 	if testing.Short() {
-		t.Skip("not with -short: takes a minute")
+		t.Skip("needs to run without -short: takes a minute")
 	}
 	const series, duration = 10, time.Minute
 	s := subscribe(t, 100_000)

@@ -13,6 +13,9 @@ import (
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
+// loopbackPort is where the engines answer themselves.
+const loopbackPort = 17999
+
 // rounds is how many times the two ways take turns in one run, so that both see the same noise.
 const rounds = 5
 

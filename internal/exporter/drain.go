@@ -35,8 +35,10 @@ func (e *Exporter) drainRing(src *source) crowd {
 	switch {
 	case total == 0:
 		return empty
-	case total < (capacity+1)/2:
+	case total < (capacity+7)/8:
 		return some
+	case total < (capacity+1)/2:
+		return busy
 	}
 	return crowded
 }

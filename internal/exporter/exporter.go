@@ -12,13 +12,12 @@ import (
 )
 
 const (
-	// The exporter polls the rings: every pollBusy while samples come, with longer and longer pauses
-	// up to pollIdle when none do, after pollCrowded when a ring was half full. After that it sleeps
-	// until a producer wakes it. Waking another thread costs a lock or a system call, and the one who
-	// pays is the measuring thread; so it pays for the first sample after a silence only. A ring must
-	// hold what comes in pollIdle.
+	// The exporter polls the rings: every pollCalm, or pollBusy after a ring was an eighth full, or pollCrowded
+	// after one was half full. After a poll that found nothing it sleeps until a producer wakes it. Waking
+	// another thread costs a lock or a system call, and the one who pays is the measuring thread; so it pays for
+	// the first sample after a silence only. A ring must hold what comes in pollCalm.
+	pollCalm    = 50 * time.Millisecond
 	pollBusy    = 10 * time.Millisecond
-	pollIdle    = 50 * time.Millisecond
 	pollCrowded = time.Millisecond
 
 	// pollAsleep bounds the sleep, for a producer that is broken and wakes nobody.
@@ -160,7 +159,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 
 // poll returns nil when ctx is done, or the error that ends the daemon.
 func (e *Exporter) poll(ctx context.Context) error {
-	pause := pollBusy
+	pause := pollCalm
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -173,9 +172,9 @@ func (e *Exporter) poll(ctx context.Context) error {
 		case <-e.wake:
 		}
 		e.wakeUp()
-		pause = nextPause(pause, e.drain())
+		pause = pauses[e.drain()]
 		if pause == pollAsleep && !e.fallAsleep() {
-			pause = pollBusy
+			pause = pollCalm
 		}
 		timer.Reset(pause)
 	}
@@ -187,21 +186,12 @@ type crowd uint8
 const (
 	empty   crowd = iota // nothing in any
 	some                 // something in one
+	busy                 // one was at least an eighth full
 	crowded              // one was at least half full
 )
 
-func nextPause(last time.Duration, found crowd) time.Duration {
-	switch found {
-	case crowded:
-		return pollCrowded
-	case some:
-		return pollBusy
-	}
-	if last >= pollIdle {
-		return pollAsleep
-	}
-	return min(pollIdle, max(pollBusy, 2*last))
-}
+// pauses are until the next poll.
+var pauses = [...]time.Duration{empty: pollAsleep, some: pollCalm, busy: pollBusy, crowded: pollCrowded}
 
 // finish drains, publishes, flushes and closes, within FlushLimit. Half of it is for draining, and
 // the last tenth for backends that were told to give up.

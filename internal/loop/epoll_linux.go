@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,9 @@ const (
 	wakeToken  Token = 1<<64 - 2
 )
 
+// shortWait is how long a wait may be that keeps its thread's P; see sys.EpollWaitShort.
+const shortWait = 10 * time.Millisecond
+
 // Epoll waits in epoll(7) on its sockets, on a timerfd armed with the absolute time of the next slot,
 // and on an eventfd for Wake.
 type Epoll struct {
@@ -26,6 +30,7 @@ type Epoll struct {
 	timer   int
 	wake    int
 	armed   clock.Mono
+	brisk   bool // the last wait was a short one, so the next is likely to be
 	streams packetio.Streams
 	lent    []packetio.Lent // and not used yet
 	events  [maxReady]unix.EpollEvent
@@ -71,20 +76,56 @@ func (p *Epoll) control(op, fd int, events uint32, t Token) error {
 
 // Wait implements Poller. It does not allocate.
 func (p *Epoll) Wait(until clock.Mono, ready []Ready) (int, error) {
-	timeout := -1
-	if until <= clock.MonoNow() {
-		timeout = 0
-	} else if err := p.arm(until); err != nil {
+	events := p.events[:min(len(ready), maxReady)]
+	began := clock.MonoNow()
+	if until <= began {
+		n, err := p.takeShort(events, 0)
+		return p.collect(ready, n), err
+	}
+	if err := p.arm(until); err != nil {
 		return 0, err
 	}
-	n, err := unix.EpollWait(p.fd, p.events[:min(len(ready), maxReady)], timeout)
-	if err == unix.EINTR {
+	n, err := p.block(events)
+	p.brisk = clock.MonoNow().Sub(began) < shortWait
+	return p.collect(ready, n), err
+}
+
+// block returns when something happens.
+func (p *Epoll) block(events []unix.EpollEvent) (int, error) {
+	if p.brisk {
+		if n, err := p.takeShort(events, shortWait); n > 0 || err != nil {
+			return n, err
+		}
+	}
+	n, err := unix.EpollWait(p.fd, events, -1)
+	return interrupted(n, err)
+}
+
+// takeShort returns what has happened, or happens for as long, or nothing when a signal comes.
+func (p *Epoll) takeShort(events []unix.EpollEvent, wait time.Duration) (int, error) {
+	n, errno := sys.EpollWaitShort(p.fd, events, int(wait.Milliseconds()))
+	if errno == 0 {
+		return n, nil
+	}
+	return interrupted(0, errno)
+}
+
+// interrupted is the result of an epoll_wait that may have been.
+func interrupted(n int, err error) (int, error) {
+	switch err {
+	case nil:
+		return n, nil
+	case unix.EINTR:
 		return 0, nil
 	}
-	if err != nil {
-		return 0, os.NewSyscallError("epoll_wait", err)
+	return 0, os.NewSyscallError("epoll_wait", err)
+}
+
+// Sleep implements Poller. It does not allocate.
+func (p *Epoll) Sleep(until clock.Mono) {
+	if until > clock.MonoNow() {
+		sys.SleepShort(int64(until))
 	}
-	return p.collect(ready, n), nil
 }
 
 // arm sets the timer to an absolute time; setting it also takes an expiry back that was not read.

@@ -49,6 +49,9 @@ type Poller interface {
 	// Wait blocks until a socket is ready, until the time comes, or until Wake, and returns how many
 	// places of ready it filled.
 	Wait(until clock.Mono, ready []Ready) (int, error)
+	// Sleep blocks until the time comes, or a little less, whatever happens to the sockets and whoever
+	// calls Wake. It is for waits of up to Handler.Patience.
+	Sleep(until clock.Mono)
 	// Wake ends a Wait from any goroutine, the present one or the next.
 	Wake()
 	Close() error
@@ -58,6 +61,9 @@ type Poller interface {
 type Handler interface {
 	// Due does what is due at now and returns when there is something due next.
 	Due(now clock.Mono) clock.Mono
+	// Patience is how long packets may wait to be read, if a slot is due by then: one wake-up of the thread
+	// is then enough for both. 0 = not at all.
+	Patience() time.Duration
 	// Ready reads a ready socket once, at most limit packets of it.
 	Ready(r Ready, limit int)
 	// Command changes what is measured.
@@ -130,14 +136,23 @@ func (l *Loop) Drained() <-chan struct{} { return l.drained }
 func (l *Loop) Run() error {
 	defer l.end()
 	for {
-		next := l.handler.Due(clock.MonoNow())
-		n, err := l.poller.Wait(next.Add(-l.spin), l.ready[:])
+		now := clock.MonoNow()
+		next := l.handler.Due(now)
+		until, patience := next.Add(-l.spin), l.handler.Patience()
+		rest := patience > 0 && next.Sub(now) <= patience
+		if rest { // read what has come so far, and what comes now with the next slot
+			until = now
+		}
+		n, err := l.poller.Wait(until, l.ready[:])
 		if err != nil {
 			return err
 		}
 		next = l.read(l.ready[:n], next)
 		if stop := l.obey(); stop {
 			return nil
+		}
+		if rest {
+			l.poller.Sleep(next.Add(-l.spin))
 		}
 		l.spinUntil(next)
 	}

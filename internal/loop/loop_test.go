@@ -13,11 +13,12 @@ import (
 
 // fakeHandler calls those of its functions that are set.
 type fakeHandler struct {
-	due     func(now clock.Mono) clock.Mono
-	ready   func(r Ready, limit int)
-	command func(c Command)
-	drained func() bool
-	closed  int
+	patience time.Duration
+	due      func(now clock.Mono) clock.Mono
+	ready    func(r Ready, limit int)
+	command  func(c Command)
+	drained  func() bool
+	closed   int
 }
 
 func (h *fakeHandler) Due(now clock.Mono) clock.Mono {
@@ -26,6 +27,8 @@ func (h *fakeHandler) Due(now clock.Mono) clock.Mono {
 	}
 	return h.due(now)
 }
+
+func (h *fakeHandler) Patience() time.Duration { return h.patience }
 
 func (h *fakeHandler) Ready(r Ready, limit int) {
 	if h.ready != nil {
@@ -47,11 +50,13 @@ func (h *fakeHandler) Close() { h.closed++ }
 type fakePoller struct {
 	Network
 	wait   func(until clock.Mono, ready []Ready) (int, error)
+	sleep  func(until clock.Mono)
 	woken  int
 	closed int
 }
 
 func (p *fakePoller) Wait(until clock.Mono, ready []Ready) (int, error) { return p.wait(until, ready) }
+func (p *fakePoller) Sleep(until clock.Mono)                            { p.sleep(until) }
 func (p *fakePoller) Wake()                                             { p.woken++ }
 func (p *fakePoller) Close() error                                      { p.closed++; return nil }
 
@@ -335,5 +340,62 @@ func TestSpinWaitsShortOfTheSlotAndBurnsTheRest(t *testing.T) {
 	}
 	if len(dues) != 2 || dues[1] < slot {
 		t.Errorf("Due at %d, want the second time at %d or later", dues, slot)
+	}
+}
+
+func TestPacketsWaitForTheSlotOnlyAsLongAsTheHandlerHasPatience(t *testing.T) {
+	const patience = 2 * time.Millisecond
+	tests := []struct {
+		name         string
+		patience     time.Duration
+		slotIn, spin time.Duration
+		wantSleep    bool
+	}{
+		{"the slot is near", patience, time.Millisecond, 0, true},
+		{"the slot is near, and it spins before", patience, time.Millisecond, time.Microsecond, true},
+		{"the slot is far", patience, time.Minute, 0, false},
+		{"no patience", 0, time.Millisecond, 0, false},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var steps []string
+			slot := clock.Mono(0)
+			h := &fakeHandler{
+				patience: tt.patience,
+				due: func(now clock.Mono) clock.Mono {
+					slot = now.Add(tt.slotIn)
+					steps = append(steps, "due")
+					return slot
+				},
+				ready: func(Ready, int) { steps = append(steps, "read") },
+			}
+			p := &fakePoller{
+				wait: func(until clock.Mono, ready []Ready) (int, error) {
+					if len(steps) > 1 {
+						return 0, errDone
+					}
+					if waits := until > slot.Add(-tt.slotIn); waits == tt.wantSleep {
+						t.Errorf("Wait until %v after now, want a wait only if the packets can't", until.Sub(slot.Add(-tt.slotIn)))
+					}
+					return copy(ready, []Ready{{Token: 1, Read: true}}), nil
+				},
+				sleep: func(until clock.Mono) {
+					if want := slot.Add(-tt.spin); until != want {
+						t.Errorf("Sleep until %d, want %d", until, want)
+					}
+					steps = append(steps, "sleep")
+				},
+			}
+			if err := New(p, h, tt.spin).Run(); !errors.Is(err, errDone) {
+				t.Errorf("Run = %v, want %v", err, errDone)
+			}
+			want := []string{"due", "read", "due"}
+			if tt.wantSleep {
+				want = []string{"due", "read", "sleep", "due"}
+			}
+			if !slices.Equal(steps, want) {
+				t.Errorf("it did %q, want %q", steps, want)
+			}
+		})
 	}
 }

@@ -85,6 +85,9 @@ func (p tap) syn(t *testing.T, port uint16) header {
 	buf := make([]byte, 1<<16)
 	for {
 		n, _, err := unix.Recvfrom(p.fd, buf, 0)
+		if err == unix.EINTR { // by the Go runtime, which stops threads by a signal
+			continue
+		}
 		if err != nil {
 			t.Fatalf("no first packet to port %d: %v", port, err)
 		}

@@ -51,6 +51,9 @@ func (p *Portable) Wait(until clock.Mono, ready []Ready) (int, error) {
 	}
 }
 
+// Sleep implements Poller.
+func (p *Portable) Sleep(until clock.Mono) { time.Sleep(until.Sub(clock.MonoNow())) }
+
 // sleep returns when there is something to collect, or when the time has come.
 func (p *Portable) sleep(until clock.Mono) {
 	if until == clock.Never {

@@ -54,7 +54,7 @@ type Reply struct {
 	T2     clock.Wall // when the reflector received the probe, by its clock
 	T4     clock.Wall // when the reply arrived; 0 = unknown
 	Epoch  uint32     // of T4
-	Read   clock.Mono // when we read it
+	Read   clock.Mono // when it arrived, by the monotonic clock, as far as is known: when we read it
 }
 
 // Config of a Table.

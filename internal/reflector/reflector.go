@@ -80,7 +80,7 @@ type Reflector struct {
 	arrived   []arrival               // of the packets that are answered, until they are published
 	identity  []byte                  // that is being announced
 	ended     []measurement.SessionID // that the exporter has not been told of
-	cleaning  clock.Mono
+	cleaned   clock.Mono              // when that was last
 }
 
 // New makes a Reflector that listens already; probes are answered as soon as its loop runs. missing is
@@ -156,12 +156,24 @@ func (r *Reflector) Ready(ready loop.Ready, limit int) {
 
 // Due implements loop.Handler: a reflector has nothing to send by itself, only to clean up.
 func (r *Reflector) Due(now clock.Mono) clock.Mono {
-	if now >= r.cleaning {
-		r.cleaning = now.Add(housekeeping)
+	if now >= r.cleaned.Add(r.pause()) {
+		r.cleaned = now
 		r.clean(now)
 	}
-	return r.cleaning
+	return r.cleaned.Add(r.pause())
 }
+
+// pause is how long it is from one cleaning to the next. While nobody probes us there is the clock to look
+// after, and nothing else.
+func (r *Reflector) pause() time.Duration {
+	if r.sessions.open() == 0 && r.connected == 0 && len(r.ended) == 0 && !r.starved {
+		return estimating
+	}
+	return housekeeping
+}
+
+// Patience implements loop.Handler: those who probe us wait for our replies.
+func (r *Reflector) Patience() time.Duration { return 0 }
 
 // clean settles gaps and forgets what is idle.
 func (r *Reflector) clean(now clock.Mono) {

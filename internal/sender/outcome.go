@@ -15,7 +15,23 @@ type reply struct {
 	t3    int64      // when it replied, by its clock; 0 = unknown
 	t4    clock.Wall // when the reply arrived
 	stamp measurement.TimestampSource
-	read  clock.Mono // when we read it
+	read  clock.Mono // the same by the monotonic clock: when we read it, less how long it had waited
+}
+
+// arrival is when what is read now, at wall and mono, arrived. The kernel's time tells how long it waited, unless that
+// is longer than we let it: then the wall clock was set meanwhile, or we were not running.
+func (s *Sender) arrival(at clock.Wall, stamp measurement.TimestampSource, wall clock.Wall, mono clock.Mono) clock.Mono {
+	if stamp == measurement.SourceUser {
+		s.timed = mono.Add(mistrust)
+		return mono
+	}
+	if s.timed == clock.Never {
+		s.timed = mono
+	}
+	if waited := wall.Sub(at); 0 <= waited && waited <= replyPatience {
+		return mono.Add(-waited)
+	}
+	return mono
 }
 
 // answered settles the probe of a session in text, or over TCP, that a reply with this number answers.

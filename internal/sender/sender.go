@@ -4,6 +4,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"syscall"
 	"time"
 
@@ -21,6 +22,11 @@ const (
 	coalesce = 20 * time.Microsecond
 	// housekeeping is how often timeouts, and connections to be made, are looked after.
 	housekeeping = 100 * time.Millisecond
+	// replyPatience is how long a reply may wait for the next slot. It halves the wake-ups at one probe a
+	// millisecond; at longer intervals there is little to be had.
+	replyPatience = 2 * time.Millisecond
+	// mistrust is how long replies do not wait after one that the kernel gave no time.
+	mistrust = 10 * time.Second
 	// calm is how long the system must have refused nothing before we say that sending works again, and
 	// how long trouble with a target lasts at least in what we say: one that answers every other probe
 	// must not fill the log.
@@ -52,7 +58,9 @@ type Sender struct {
 	host     hostClock
 	ssid     uint16     // the last one given to a session
 	cleaning clock.Mono // when housekeeping is due
+	tidying  bool       // it is, once what has come was read
 	halted   bool       // it was put off once
+	timed    clock.Mono // from when on replies are known to bring the time at which they came
 	draining bool
 }
 
@@ -62,7 +70,7 @@ func New(network loop.Network, c Config) (s *Sender, missing packetio.Missing, e
 	s = &Sender{
 		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
 		packets: make([]packetio.Packet, readBatch), notices: make([]packetio.Notice, noticeBatch),
-		host: newHostClock(clock.ReadError), ssid: uint16(rand.Uint32()),
+		host: newHostClock(clock.ReadError), ssid: uint16(rand.Uint32()), timed: clock.Never,
 	}
 	for _, ip := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		var refused packetio.Missing
@@ -95,11 +103,23 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 	if s.queue.Next() != clock.Never {
 		s.counters.Through(until)
 	}
-	if now >= s.cleaning {
-		s.keepHouse(now)
-		s.watchClock(now)
+	if now < s.cleaning {
+		return min(s.queue.Next(), s.cleaning)
 	}
+	if s.tidying = !s.tidying; s.tidying {
+		return now
+	}
+	s.keepHouse(now)
+	s.watchClock(now)
 	return min(s.queue.Next(), s.cleaning)
+}
+
+// Patience implements loop.Handler: replies that the kernel stamps can wait.
+func (s *Sender) Patience() time.Duration {
+	if clock.MonoNow() < s.timed {
+		return 0
+	}
+	return replyPatience
 }
 
 // keepHouse cleans, unless the thread was not running when it should have: then replies that came in
@@ -107,6 +127,9 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 func (s *Sender) keepHouse(now clock.Mono) {
 	s.halted = !s.halted && now.Sub(s.cleaning) > housekeeping
 	s.cleaning = now.Add(housekeeping)
+	if !slices.ContainsFunc(s.sessions, func(x *session) bool { return x != nil }) {
+		s.cleaning = now.Add(clockEvery) // what there is to look after then
+	}
 	if !s.halted {
 		s.clean(now)
 	}

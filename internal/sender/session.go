@@ -74,8 +74,10 @@ func (s *Sender) add(d measurement.Session, since clock.Mono) {
 		s.begin(x.stamp)
 	}
 	s.open(x)
+	now := clock.MonoNow()
+	s.cleaning = min(s.cleaning, now.Add(housekeeping))
 	if since == 0 {
-		since = clock.MonoNow()
+		since = now
 	}
 	s.queue.Add(x.index, schedule.Grid{Phase: d.Phase, Interval: d.Interval}, since)
 }

@@ -177,7 +177,8 @@ func (s *Sender) readTCP(x *session) (more bool) {
 		return false
 	}
 	s.checkStep()
-	now := clock.MonoNow()
+	wall, mono := clock.Now()
+	now := s.arrival(at, stamp, wall, mono)
 	c.scanner.Fed(n)
 	for {
 		m, ok, err := c.scanner.Next()

@@ -181,16 +181,17 @@ func (s *Sender) readyLane(l *lane, r loop.Ready, limit int) {
 		s.counters.Inc(selfstats.ReceiveFailed)
 	}
 	s.checkStep()
-	now := clock.MonoNow()
+	wall, mono := clock.Now()
 	for i := range n {
-		s.readReply(l, &s.packets[i], now)
+		p := &s.packets[i]
+		s.readReply(l, p, s.arrival(p.At, p.Stamp, wall, mono))
 	}
 	overflow := l.conn.Overflow()
 	s.counters.Add(selfstats.QueueOverflow, overflow-l.overflow)
 	l.overflow = overflow
 }
 
-// readReply takes one datagram.
+// readReply takes one datagram, which arrived at the time now.
 func (s *Sender) readReply(l *lane, p *packetio.Packet, now clock.Mono) {
 	x := l.sessions[p.Remote]
 	if x == nil || x.text.table != nil {

@@ -72,6 +72,29 @@ func TestUDPPacketsArriveInOrder(t *testing.T) {
 	})
 }
 
+func TestUDPPacketsLeaveAsTheyAreStamped(t *testing.T) {
+	eachFamily(t, func(r *rig, loopback netip.Addr) {
+		receiver := r.listenUDP(loopback, small, receiverToken)
+		sent, calls := packetsTo(receiver.LocalAddr(), batch), byte(0)
+		stamped := small
+		stamped.Stamp = func() {
+			calls++
+			for i := range sent {
+				sent[i].Data[0] = calls
+			}
+		}
+		sender := r.listenUDP(loopback, stamped, senderToken)
+		for round := range byte(3) {
+			r.send(sender, sent)
+			for i, p := range r.receive(receiver, receiverToken, len(sent)) {
+				if want := round + 1; p.Data[0] != want || calls != want {
+					r.Errorf("packet %d of batch %d is stamped %d after %d calls, want %[2]d", i, want, p.Data[0], calls)
+				}
+			}
+		}
+	})
+}
+
 func TestUDPPacketsOfEverySizeArriveWhole(t *testing.T) {
 	eachFamily(t, func(r *rig, loopback netip.Addr) {
 		sender, receiver := r.listenUDP(loopback, small, senderToken), r.listenUDP(loopback, small, receiverToken)

@@ -68,8 +68,11 @@ type Conn interface {
 
 // Options of a UDP socket.
 type Options struct {
-	MaxSize  int  // longest datagram to receive, in octets
-	Batch    int  // most packets of one ReadBatch or WriteBatch
+	MaxSize int // longest datagram to receive, in octets
+	Batch   int // most packets of one ReadBatch or WriteBatch
+	// Stamp, if it is not nil, is called by each WriteBatch when all is ready but for the system call: whoever
+	// writes the time into the packets' Data does so there.
+	Stamp    func()
 	Transmit bool // ask for transmit timestamps
 	// TransmitSome asks for transmit timestamps of those packets only that have Notify set. It is
 	// instead of Transmit.

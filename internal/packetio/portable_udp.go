@@ -19,6 +19,7 @@ const sendPatience = time.Second
 // PortableConn is a UDP socket of the net package. A goroutine reads it.
 type PortableConn struct {
 	conn    *net.UDPConn
+	stamp   func() // Options.Stamp
 	local   netip.AddrPort
 	batches batcher
 	arrived arrivals
@@ -52,7 +53,7 @@ func (p *Portable) ListenUDP(local netip.AddrPort, o Options, report func()) (*P
 
 func newConn(conn *net.UDPConn, o Options) *PortableConn {
 	return &PortableConn{
-		conn: conn, local: unmapped(conn.LocalAddr().(*net.UDPAddr).AddrPort()),
+		conn: conn, stamp: o.Stamp, local: unmapped(conn.LocalAddr().(*net.UDPAddr).AddrPort()),
 		arrived: newArrivals(), out: newMessages(o.Batch, 0, 0), done: make(chan struct{}),
 	}
 }
@@ -132,6 +133,9 @@ func (c *PortableConn) WriteBatch(packets []Packet) (int, error) {
 	}
 	for i := range packets {
 		setMessage(&c.out[i], &packets[i])
+	}
+	if c.stamp != nil {
+		c.stamp()
 	}
 	for sent := 0; sent < len(packets); {
 		took, err := c.write(packets, sent)

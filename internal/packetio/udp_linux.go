@@ -14,6 +14,7 @@ import (
 // LinuxConn is a UDP socket read and written by recvmmsg and sendmmsg.
 type LinuxConn struct {
 	fd       int
+	stamp    func() // Options.Stamp
 	local    netip.AddrPort
 	recv     *sys.RecvBatch
 	send     *sys.SendBatch
@@ -75,7 +76,7 @@ func openUDP(local netip.AddrPort) (fd int, missing Missing, err error) {
 
 func newLinuxConn(fd int, o Options) *LinuxConn {
 	return &LinuxConn{
-		fd: fd, recv: sys.NewRecvBatch(o.Batch, o.MaxSize), send: sys.NewSendBatch(o.Batch),
+		fd: fd, stamp: o.Stamp, recv: sys.NewRecvBatch(o.Batch, o.MaxSize), send: sys.NewSendBatch(o.Batch),
 		errors: sys.NewRecvBatch(noticeBatch, quoted),
 	}
 }
@@ -174,6 +175,9 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 		c.send.Set(i, p.Data, p.Remote, sys.Ancillary{
 			From: p.Local, TOS: p.TOS, TTL: p.TTL, Stamp: p.Notify && c.transmit == transmitSome,
 		})
+	}
+	if c.stamp != nil {
+		c.stamp()
 	}
 	sent, retried := 0, false
 	for sent < n {

@@ -19,7 +19,8 @@ type fakeNetwork struct {
 	stream *fakeStream // waits to be accepted
 }
 
-func (f *fakeNetwork) ListenUDP(netip.AddrPort, packetio.Options, loop.Token) (packetio.Conn, packetio.Missing, error) {
+func (f *fakeNetwork) ListenUDP(_ netip.AddrPort, o packetio.Options, _ loop.Token) (packetio.Conn, packetio.Missing, error) {
+	f.conn.stamp = o.Stamp
 	return &f.conn, nil, nil
 }
 
@@ -44,6 +45,7 @@ func (f *fakeNetwork) Canonical(addr netip.AddrPort) netip.AddrPort { return add
 
 // fakeConn receives one datagram and keeps the replies.
 type fakeConn struct {
+	stamp    func()
 	incoming []packetio.Packet
 	replies  []string
 	sent     []packetio.Packet // the same, with all that belongs to them
@@ -60,6 +62,7 @@ func (c *fakeConn) ReadBatch(packets []packetio.Packet) (int, error) {
 }
 
 func (c *fakeConn) WriteBatch(packets []packetio.Packet) (int, error) {
+	c.stamp()
 	c.batches = append(c.batches, len(packets))
 	for i := range packets {
 		p := packets[i]

@@ -21,9 +21,8 @@ const sendBatch = 16
 // answer sends the staged replies.
 func (r *Reflector) answer(s *socket) {
 	for first := 0; first < len(s.replies); {
-		end := min(first+sendBatch, len(s.replies))
-		r.complete(s, first, end)
-		n, err := s.conn.WriteBatch(s.replies[first:end])
+		s.first, s.end = first, min(first+sendBatch, len(s.replies))
+		n, err := s.conn.WriteBatch(s.replies[first:s.end])
 		r.counters.Add(selfstats.ProbesReflected, uint64(n))
 		s.note(first, n)
 		if err != nil {
@@ -34,10 +33,10 @@ func (r *Reflector) answer(s *socket) {
 	}
 }
 
-// complete writes T3 into the STAMP replies from first to end, as the last thing before they are sent.
-func (r *Reflector) complete(s *socket, first, end int) {
+// complete writes T3 into the STAMP replies that are being sent, last before they leave.
+func (r *Reflector) complete(s *socket) {
 	var t3 stamp.Timestamp
-	for i := first; i < end; i++ {
+	for i := s.first; i < s.end; i++ {
 		codec := s.pending[i].codec
 		if codec == nil {
 			continue

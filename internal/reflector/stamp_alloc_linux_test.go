@@ -158,7 +158,8 @@ func BenchmarkReflect(b *testing.B) {
 				p := packetio.Packet{Data: packets[n], Remote: fakeRemote, Local: fakeLocal, At: t2, TTL: 64}
 				s.replies = s.replies[:0]
 				f.reflect(s, 0, &p, clock.MonoNow())
-				f.complete(s, 0, len(s.replies))
+				s.first, s.end = 0, len(s.replies)
+				f.complete(s)
 				f.publishArrived()
 				f.config.Ring.Pop(samples[:])
 				n++

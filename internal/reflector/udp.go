@@ -29,18 +29,23 @@ type socket struct {
 	port     uint16
 	overflow uint64
 	replies  []packetio.Packet
+	first    int // of those that are being sent
+	end      int
 	pending  [readBatch]pendingReply // by index in replies
 	buffers  [readBatch][]byte       // by index in what was read
 	noted    noted
 }
 
 func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
-	options := packetio.Options{MaxSize: r.config.MaxSize, Batch: readBatch, TransmitSome: true, Marks: true}
+	s := &socket{replies: make([]packetio.Packet, 0, readBatch)}
+	options := packetio.Options{
+		MaxSize: r.config.MaxSize, Batch: readBatch, Stamp: func() { r.complete(s) }, TransmitSome: true, Marks: true,
+	}
 	conn, missing, err := r.network.ListenUDP(local, options, token(udpSocket, len(r.sockets), 0))
 	if err != nil {
 		return nil, err
 	}
-	s := &socket{conn: conn, port: conn.LocalAddr().Port(), replies: make([]packetio.Packet, 0, readBatch)}
+	s.conn, s.port = conn, conn.LocalAddr().Port()
 	for i := range s.buffers {
 		s.buffers[i] = make([]byte, 0, max(r.config.MaxSize, stamp.BaseSize)+textproto.MaxName)
 	}

@@ -41,6 +41,8 @@ type lane struct {
 
 	out    []packetio.Packet // staged probes
 	staged []stagedProbe     // whose
+	wall   clock.Wall        // when those left that were sent last
+	mono   clock.Mono        // the same
 	flying [inFlight]flyingProbe
 }
 
@@ -60,16 +62,19 @@ type flyingProbe struct {
 
 // openLane opens another UDP socket of wildcard's family.
 func (s *Sender) openLane(wildcard netip.Addr) (*lane, packetio.Missing, error) {
+	l := &lane{
+		ip4: wildcard.Is4(), sessions: map[netip.AddrPort]*session{},
+		out: make([]packetio.Packet, 0, sendBatch), staged: make([]stagedProbe, 0, sendBatch),
+	}
 	options := packetio.Options{
 		MaxSize: s.config.MaxSize + replyGrowth, Batch: readBatch, Transmit: s.config.Transmit, Errors: true,
+		Stamp: func() { s.stampLane(l) },
 	}
-	conn, missing, err := s.network.ListenUDP(netip.AddrPortFrom(wildcard, 0), options, token(laneSocket, len(s.lanes), 0))
+	var err error
+	var missing packetio.Missing
+	l.conn, missing, err = s.network.ListenUDP(netip.AddrPortFrom(wildcard, 0), options, token(laneSocket, len(s.lanes), 0))
 	if err != nil {
 		return nil, nil, err
-	}
-	l := &lane{
-		conn: conn, ip4: wildcard.Is4(), sessions: map[netip.AddrPort]*session{},
-		out: make([]packetio.Packet, 0, sendBatch), staged: make([]stagedProbe, 0, sendBatch),
 	}
 	s.lanes = append(s.lanes, l)
 	return l, missing, nil
@@ -126,13 +131,9 @@ func (s *Sender) stage(x *session, slot clock.Mono) {
 // tried again.
 func (s *Sender) flush(l *lane) {
 	for len(l.out) > 0 {
-		wall, mono := clock.Now()
-		for i := range l.staged {
-			s.stampProbe(&l.staged[i], l.out[i].Data, wall)
-		}
 		n, err := l.conn.WriteBatch(l.out)
 		for i := range n {
-			s.left(l, &l.out[i], l.staged[i], mono, wall)
+			s.left(l, &l.out[i], l.staged[i])
 		}
 		if err != nil {
 			s.refuse(l.staged[n].session, err)
@@ -144,9 +145,17 @@ func (s *Sender) flush(l *lane) {
 	}
 }
 
+// stampLane stamps the staged probes, last before they leave.
+func (s *Sender) stampLane(l *lane) {
+	l.wall, l.mono = clock.Now()
+	for i := range l.staged {
+		s.stampProbe(&l.staged[i], l.out[i].Data, l.wall)
+	}
+}
+
 // left records a probe that the system took, and that its transmit timestamp is expected.
-func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe, mono clock.Mono, wall clock.Wall) {
-	table := probe.flow.table
+func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe) {
+	table, wall, mono := probe.flow.table, l.wall, l.mono
 	seq, _ := table.Next()
 	if probe.unasked {
 		table.AddUnasked(mono, wall, s.step.Epoch())

@@ -26,7 +26,7 @@ type irttResult struct {
 	} `json:"round_trips"`
 }
 
-// irtt measures with irtt: https://github.com/heistp/irtt.
+// irtt measures with irtt: https://github.com/heistp/irtt. It has the same time to warm up as we have.
 func irtt(b *testing.B, on route) probed {
 	b.Helper()
 	port := freePort(b)
@@ -34,13 +34,22 @@ func irtt(b *testing.B, on route) probed {
 	answering := serve(b, port, on.to.Command(context.Background(), "irtt", "server", "-i", "0", "-b", address))
 	defer answering.kill()
 	text, _ := printedBy(b, on.from, "irtt", "client", "-Q", "-o", "-",
-		"-i", floorInterval.String(), "-d", span.String(), address)
+		"-i", floorInterval.String(), "-d", (warmUp + *span).String(), address)
 	var result irttResult
 	if err := json.Unmarshal(text, &result); err != nil {
 		b.Fatalf("output of irtt: %v\n%s", err, text)
 	}
-	p := probed{sent: len(result.RoundTrips)}
-	for _, trip := range result.RoundTrips {
+	return result.probed()
+}
+
+// probed leaves out the warm-up. It ends when its time is over, however many probes it sent.
+func (r irttResult) probed() probed {
+	p := probed{slots: int(*span / floorInterval)}
+	for _, trip := range r.RoundTrips {
+		if trip.Timestamps.Client.Send.Monotonic-r.RoundTrips[0].Timestamps.Client.Send.Monotonic < warmUp {
+			continue
+		}
+		p.sent++
 		if trip.Lost != "false" {
 			p.lost++
 			continue
@@ -48,7 +57,5 @@ func irtt(b *testing.B, on route) probed {
 		p.rtt = append(p.rtt, trip.Delay.RTT)
 		p.owd = append(p.owd, trip.Delay.Send)
 	}
-	// It ends when the span is over, however many probes it sent.
-	p.slots = int(*span / floorInterval)
 	return p
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -83,6 +84,9 @@ func launch(b testing.TB, cmd *exec.Cmd) *server {
 	b.Helper()
 	s := &server{b: b, name: cmd.String(), cmd: cmd, out: create(b, "out"), log: create(b, "log")}
 	cmd.Stdout, cmd.Stderr = s.out, s.log
+	// When the benchmark is killed, so that no cleanup runs, the kernel ends it: PR_SET_PDEATHSIG in prctl(2). That
+	// is when the thread that started it ends. Those of Go stay, but for one that a goroutine was locked to.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := cmd.Start(); err != nil {
 		b.Fatal(err)
 	}
@@ -103,6 +107,16 @@ func (s *server) sockets() []byte {
 		all = append(all, text...)
 	}
 	return all
+}
+
+// waitPrinted waits until something is on the program's standard output.
+func (s *server) waitPrinted() bool {
+	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if info, err := s.out.Stat(); err == nil && info.Size() > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // logged is all that the program printed: some log to standard output.
@@ -135,10 +149,10 @@ func (s *server) interrupt() {
 	_ = s.cmd.Wait() // Its exit status says nothing about what it measured.
 }
 
-// printedBy runs a program that ends by itself, soon after the span, and returns what it printed.
+// printedBy runs a program that ends by itself, soon after warm-up and span, and returns what it printed.
 func printedBy(b testing.TB, on place, name string, args ...string) (stdout, stderr []byte) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), *span+patience)
+	ctx, cancel := context.WithTimeout(context.Background(), warmUp+*span+patience)
 	defer cancel()
 	var out, log bytes.Buffer
 	cmd := on.Command(ctx, name, args...)

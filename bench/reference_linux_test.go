@@ -74,6 +74,10 @@ func reference(b *testing.B, on route) probed {
 	prober := launch(b, referenceCommand(b, on.from, "-n", "prober", "--udp-port", fmt.Sprint(other),
 		"-c", config, "-i", fmt.Sprint(floorInterval.Milliseconds())))
 	defer prober.kill()
+	if !prober.waitPrinted() {
+		b.Logf("%s prints no points:\n%s", prober.name, prober.logged())
+		return probed{}
+	}
 	time.Sleep(warmUp)
 	began := time.Now()
 	time.Sleep(*span)
@@ -106,9 +110,6 @@ func referencePoints(b testing.TB, s *server) []exportertest.Got {
 		if p, err := exportertest.ParseLine(lines.Bytes()); err == nil {
 			points = append(points, p)
 		}
-	}
-	if len(points) == 0 {
-		b.Logf("%s printed no points:\n%s", s.name, s.logged())
 	}
 	return points
 }

@@ -38,7 +38,8 @@ var (
 // stands before the line that says how it ended.
 type parser struct {
 	results
-	logged string // the latest message
+	running string // the benchmark that began last, of the go test that runs
+	logged  string // the latest message
 }
 
 func parse(raw []byte) (*results, error) {
@@ -67,6 +68,8 @@ func (p *parser) line(line string) error {
 	case strings.HasPrefix(line, "Benchmark"):
 		p.logged = ""
 		return p.result(line)
+	case strings.HasPrefix(line, "FAIL\t"), strings.HasPrefix(line, "ok  \t"):
+		p.end(line)
 	case location.MatchString(line):
 		p.logged = location.ReplaceAllString(line, "")
 	case strings.HasPrefix(line, "        ") && p.logged != "":
@@ -81,6 +84,12 @@ func plain(name string) string {
 	return processors.ReplaceAllString(name, "")
 }
 
+// whole is the name of the benchmark that one is part of.
+func whole(name string) string {
+	name, _, _ = strings.Cut(name, "/")
+	return name
+}
+
 // fail records a failure; a benchmark that failed since a part of it did is not one more.
 func (p *parser) fail(name string) {
 	part := func(other string) bool { return other == name || strings.HasPrefix(other, name+"/") }
@@ -89,11 +98,21 @@ func (p *parser) fail(name string) {
 	}
 }
 
+// end is the end of one go test. A benchmark that took it down, as a panic does, has no line that says so.
+func (p *parser) end(line string) {
+	reported := slices.ContainsFunc(p.failed, func(name string) bool { return whole(name) == whole(p.running) })
+	if strings.HasPrefix(line, "FAIL") && p.running != "" && !reported {
+		p.fail(p.running)
+	}
+	p.running = ""
+}
+
 // result reads a line such as "BenchmarkX/a=1-2  1  1100141898 ns/op  4.000 late-max-ns". A name alone says that the
 // benchmark begins.
 func (p *parser) result(line string) error {
 	fields := strings.Fields(line)
 	if len(fields) == 1 {
+		p.running = fields[0]
 		return nil
 	}
 	if len(fields)%2 != 0 {
@@ -138,8 +157,8 @@ func (r *results) find(name string) *benchmark {
 func (r *results) names() []string {
 	var names []string
 	add := func(name string) {
-		if whole, _, _ := strings.Cut(name, "/"); !slices.Contains(names, whole) {
-			names = append(names, whole)
+		if !slices.Contains(names, whole(name)) {
+			names = append(names, whole(name))
 		}
 	}
 	for _, b := range r.benchmarks {

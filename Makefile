@@ -8,10 +8,10 @@ BENCH   ?= .
 FUZZTIME ?= 10s
 
 .DEFAULT_GOAL := help
-.PHONY: help run build install test test-servers check cross bench bench-record fuzz clean
+.PHONY: help run build install test test-servers check cross bench bench-compare fuzz clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' Makefile
 
 run: ## build, then measure this host against itself on loopback until Ctrl-C
 	@echo 'building ./$(BIN) ...' >&2
@@ -44,8 +44,8 @@ cross: ## compile the program and all tests for every supported platform
 bench: ## run the benchmarks (BENCH=regexp, PKG=./...)
 	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
 
-bench-record: ## run the benchmarks that bench/README.md shows and write them there, as root
-	@scripts/bench-record.sh
+bench-compare: ## install what the benchmarks compare with, run all, write bench/README.md, as root (COUNT, SPAN, SOAK)
+	@scripts/bench-compare.sh
 
 fuzz: ## run every fuzz target for FUZZTIME (10s, PKG=./...)
 	@scripts/fuzz.sh $(FUZZTIME) $(PKG)

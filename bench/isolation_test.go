@@ -20,7 +20,7 @@ const loopbackPort = 17999
 const rounds = 5
 
 // How long after its slot does a probe leave at 1 ms while the exporter is at full load, with the engine
-// in the exporter's process and in one of its own? b.N slots each; with SCHED_FIFO too, where we may.
+// in the exporter's process and in one of its own? The span each; with SCHED_FIFO too, where we may.
 func BenchmarkIsolation(b *testing.B) {
 	if err := isolation.Available(); err != nil {
 		b.Skip("needs an engine process: ", err)
@@ -30,7 +30,7 @@ func BenchmarkIsolation(b *testing.B) {
 		if c.priority > 0 && os.Geteuid() != 0 {
 			continue
 		}
-		b.Run(fmt.Sprintf("%s/priority-%d", c.load, c.priority), func(b *testing.B) {
+		b.Run(fmt.Sprintf("%s/priority=%d", c.load, c.priority), func(b *testing.B) {
 			var together, isolated selfstats.Block
 			for range rounds {
 				probe(b, c, inProcess, &together)
@@ -88,7 +88,7 @@ func inOwnProcess(c engine.Config, r *recorder) (prober, error) {
 	return isolation.New(isolation.Config{Engine: c, Consumer: r})
 }
 
-// probe runs an engine that probes itself at 1 ms for a share of b.N slots, and records how late.
+// probe runs an engine that probes itself at 1 ms for one round, and records how late.
 func probe(b *testing.B, under condition, make way, block *selfstats.Block) {
 	const interval = time.Millisecond
 	local := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), loopbackPort)
@@ -113,7 +113,7 @@ func probe(b *testing.B, under condition, make way, block *selfstats.Block) {
 		ID: 1, Transport: measurement.UDP, Source: "bench", Target: "bench", Interval: interval,
 		Timeout: time.Second, MaxLost: 10, RTT: true, Remote: local,
 	})
-	r.record(max(1, b.N/rounds), interval)
+	r.record(int(*span/interval)/rounds, interval)
 	r.waits(block, interval)
 	t := e.Totals()
 	for _, c := range []selfstats.Counter{selfstats.SlotsSent, selfstats.SkippedLate} {

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -260,11 +261,14 @@ func (d *daemon) rss() int64 {
 	return total
 }
 
+// web is for a daemon that should answer at once.
+var web = http.Client{Timeout: patience}
+
 // scrape reads the counters of a daemon on this host whose prometheus backend listens there, by the names that
 // the log has for them.
 func scrape(b testing.TB, listen string) counters {
 	b.Helper()
-	response, err := http.Get("http://" + listen + "/metrics")
+	response, err := web.Get("http://" + listen + "/metrics")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -289,13 +293,30 @@ func scrape(b testing.TB, listen string) counters {
 	return c
 }
 
-// freePort is a port that nobody on this host used a moment ago, over UDP and TCP.
+// freePort is a port that nobody on this host uses, over UDP and TCP. It is none of those that the system gives to
+// sockets without a port (ip_local_port_range, see ip(7)): other programs' sockets come and go there all the time.
 func freePort(b testing.TB) int {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := 10000 + rand.IntN(20000)
+		if free(port) {
+			return port
+		}
+	}
+	b.Fatal("no free port")
+	return 0
+}
+
+func free(port int) bool {
+	address := fmt.Sprintf(":%d", port)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		b.Fatal(err)
+		return false
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }

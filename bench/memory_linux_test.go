@@ -1,0 +1,54 @@
+package bench
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// How much memory does a daemon with many targets take, as most daemons are: probing over UDP and TCP once a second,
+// scraped by Prometheus? Its two processes run the same file, and its pages count in the resident memory of both:
+// pss-MB is what they really take.
+func BenchmarkMemory(b *testing.B) {
+	for _, c := range []struct {
+		targets int
+		engine  string
+	}{{1, ""}, {100, ""}, {100, "[engine]\nisolate = false\n"}} {
+		name := fmt.Sprintf("targets=%d", c.targets)
+		if c.engine != "" {
+			name += "/isolate=false"
+		}
+		b.Run(name, func(b *testing.B) { memory(b, c.targets, c.engine) })
+	}
+}
+
+func memory(b *testing.B, targets int, engine string) {
+	udp, tcp, metrics := freePort(b), freePort(b), freePort(b)
+	reflector := start(b, spec{name: "reflector", config: fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", udp, tcp)})
+	config := fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", freePort(b), freePort(b)) + engine + prometheusAt(metrics)
+	for i := range targets {
+		config += fmt.Sprintf("[[targets]]\nhost = \"127.0.1.%d\"\nudp_port = %d\ntcp_port = %d\nlabel = \"host-%d\"\ntags = [\"isp:local\"]\n",
+			1+i, udp, tcp, i)
+	}
+	prober := start(b, spec{name: "prober", config: config})
+	listen := fmt.Sprintf("127.0.0.1:%d", metrics)
+	time.Sleep(warmUp)
+	for began := time.Now(); time.Since(began) < *span; time.Sleep(*span / 10) {
+		scrape(b, listen) // makes garbage
+	}
+	if answered := scrape(b, listen)["answered"]; answered < float64(targets) {
+		b.Errorf("%v probes to %d targets answered, want at least one each\n%s", answered, targets, prober.logged())
+	}
+	total := usage{}
+	uses := prober.uses()
+	for i, u := range uses {
+		total.rss, total.pss = total.rss+u.rss, total.pss+u.pss
+		if len(uses) == 2 {
+			b.ReportMetric(float64(u.rss)/1e6, [...]string{"exporter", "engine"}[i]+"-rss-MB")
+		}
+	}
+	b.ReportMetric(float64(total.rss)/1e6, "rss-MB")
+	b.ReportMetric(float64(total.pss)/1e6, "pss-MB")
+	prober.stop()
+	reflector.stop()
+}

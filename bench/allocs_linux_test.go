@@ -29,9 +29,9 @@ func BenchmarkAllocations(b *testing.B) {
 	b.Run("daemon", daemonsAllocations)
 }
 
-// Allocations of 10,000 probes are counted in rounds, of which the median counts: when more connections are under way
-// at once than ever before, as after a stall of the machine, there are some of all that are kept for use again, and
-// these are not of every probe.
+// Allocations of 10,000 probes are counted in rounds, of which the median counts: when more is under way at once than
+// ever before, as after a stall of the machine, connections and buffers are added to those that are kept for use
+// again, and these are not of every probe.
 const (
 	allocationRounds = 10
 	perRound         = 1000

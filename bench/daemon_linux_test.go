@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -199,21 +201,26 @@ func (d *daemon) points() []exportertest.Got {
 	return points
 }
 
-// processes are the daemon and its engine process.
+// processes are the daemon and its engine process. The kernel lists a child with the thread that made it.
 func (d *daemon) processes() []int {
 	d.b.Helper()
-	pid := d.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	pids := []int{d.cmd.Process.Pid}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[0]))
 	if err != nil {
 		d.b.Fatal(err)
 	}
-	pids := []int{pid}
-	for _, child := range strings.Fields(string(children)) {
-		n, err := strconv.Atoi(child)
-		if err != nil {
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the thread has ended meanwhile
 			d.b.Fatal(err)
 		}
-		pids = append(pids, n)
+		for _, child := range strings.Fields(string(children)) {
+			pid, err := strconv.Atoi(child)
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
 	}
 	return pids
 }

@@ -12,6 +12,7 @@ import (
 // usage is what one process holds.
 type usage struct {
 	rss, pss             int64 // resident memory in octets; in pss, of a page that n processes share, a share of 1/n
+	untouched            int64 // octets of shared memory that are not resident yet, since nothing was put there
 	descriptors, threads int
 }
 
@@ -30,8 +31,20 @@ func usageOf(b testing.TB, pid int) usage {
 	memory := readProc(b, pid, "smaps_rollup")
 	return usage{
 		rss: field(b, memory, "Rss") << 10, pss: field(b, memory, "Pss") << 10,
-		descriptors: entries(b, pid, "fd"), threads: entries(b, pid, "task"),
+		untouched: untouched(b, pid), descriptors: entries(b, pid, "fd"), threads: entries(b, pid, "task"),
 	}
+}
+
+// sharedMapping is the part of a mapping of memory from memfd_create(2) in smaps that has its size, and how much of it
+// is resident.
+var sharedMapping = regexp.MustCompile(`(?m)^[0-9a-f]+-[0-9a-f]+ .* /memfd:.*\nSize: +([0-9]+) kB\n(?:.+\n)*?Rss: +([0-9]+) kB$`)
+
+func untouched(b testing.TB, pid int) (octets int64) {
+	b.Helper()
+	for _, m := range sharedMapping.FindAllSubmatch(readProc(b, pid, "smaps"), -1) {
+		octets += number(b, m[1])<<10 - number(b, m[2])<<10
+	}
+	return octets
 }
 
 // readProc reads a file of a process. Who may not, as for a process of another user, can't measure.
@@ -67,7 +80,12 @@ func field(b testing.TB, text []byte, name string) int64 {
 	if match == nil {
 		b.Fatalf("no %s in\n%s", name, text)
 	}
-	n, err := strconv.ParseInt(string(match[1]), 10, 64)
+	return number(b, match[1])
+}
+
+func number(b testing.TB, digits []byte) int64 {
+	b.Helper()
+	n, err := strconv.ParseInt(string(digits), 10, 64)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -73,9 +73,9 @@ func (s *soaked) sample() {
 	s.b.Helper()
 	names := []string{"exporter", "engine"}
 	for i, u := range s.uses() {
-		s.add(names[i], "rss", float64(u.rss))
-		s.add(names[i], "descriptors", float64(u.descriptors))
-		s.add(names[i], "threads", float64(u.threads))
+		s.add(names[min(i, 1)], "rss", float64(u.rss))
+		s.add(names[min(i, 1)], "descriptors", float64(u.descriptors))
+		s.add(names[min(i, 1)], "threads", float64(u.threads))
 	}
 	s.add("exporter", "goroutines", gauge(s.b, s.listen, "go_goroutines"))
 	c := scrape(s.b, s.listen)

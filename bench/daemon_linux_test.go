@@ -4,7 +4,10 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -198,21 +201,26 @@ func (d *daemon) points() []exportertest.Got {
 	return points
 }
 
-// processes are the daemon and its engine process.
+// processes are the daemon and its engine process. The kernel lists a child with the thread that made it.
 func (d *daemon) processes() []int {
 	d.b.Helper()
-	pid := d.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	pids := []int{d.cmd.Process.Pid}
+	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[0]))
 	if err != nil {
 		d.b.Fatal(err)
 	}
-	pids := []int{pid}
-	for _, child := range strings.Fields(string(children)) {
-		n, err := strconv.Atoi(child)
-		if err != nil {
+	for _, list := range lists {
+		children, err := os.ReadFile(list)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the thread has ended meanwhile
 			d.b.Fatal(err)
 		}
-		pids = append(pids, n)
+		for _, child := range strings.Fields(string(children)) {
+			pid, err := strconv.Atoi(child)
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			pids = append(pids, pid)
+		}
 	}
 	return pids
 }
@@ -260,11 +268,14 @@ func (d *daemon) rss() int64 {
 	return total
 }
 
+// web is for a daemon that should answer at once.
+var web = http.Client{Timeout: patience}
+
 // scrape reads the counters of a daemon on this host whose prometheus backend listens there, by the names that
 // the log has for them.
 func scrape(b testing.TB, listen string) counters {
 	b.Helper()
-	response, err := http.Get("http://" + listen + "/metrics")
+	response, err := web.Get("http://" + listen + "/metrics")
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -289,13 +300,30 @@ func scrape(b testing.TB, listen string) counters {
 	return c
 }
 
-// freePort is a port that nobody on this host used a moment ago, over UDP and TCP.
+// freePort is a port that nobody on this host uses, over UDP and TCP. It is none of those that the system gives to
+// sockets without a port (ip_local_port_range, see ip(7)): other programs' sockets come and go there all the time.
 func freePort(b testing.TB) int {
 	b.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	for range 1000 {
+		port := 10000 + rand.IntN(20000)
+		if free(port) {
+			return port
+		}
+	}
+	b.Fatal("no free port")
+	return 0
+}
+
+func free(port int) bool {
+	address := fmt.Sprintf(":%d", port)
+	l, err := net.Listen("tcp", address)
 	if err != nil {
-		b.Fatal(err)
+		return false
 	}
 	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	c, err := net.ListenPacket("udp", address)
+	if err != nil {
+		return false
+	}
+	return c.Close() == nil
 }

@@ -68,6 +68,43 @@ func BenchmarkTableAddAndMatch(b *testing.B) {
 	}
 }
 
+// The same where numbers do not come again, as in STAMP: of each reply one looks first whose it is.
+func BenchmarkTableFindAndMatch(b *testing.B) {
+	for _, inFlight := range []uint64{1, 900} {
+		b.Run(fmt.Sprintf("inflight=%d", inFlight), func(b *testing.B) {
+			table := NewTable(Config{Numbers: stampNumbers, Timeout: time.Second, Interval: time.Millisecond})
+			b.ReportAllocs()
+			for b.Loop() {
+				seq, _ := table.Next()
+				now := clock.Mono(seq) * ms
+				table.Add(now, clock.Wall(now), 0)
+				if seq < inFlight {
+					continue
+				}
+				number := (seq - inFlight) % stampNumbers
+				if _, ok := table.Find(number); !ok {
+					b.Fatalf("probe %d is not known", number)
+				}
+				table.Match(&Reply{Number: number, T2: clock.Wall(now), Read: now})
+			}
+		})
+	}
+}
+
+// What a probe costs that is never answered: it is settled when its time is over.
+func BenchmarkTableExpire(b *testing.B) {
+	table := NewTable(Config{Numbers: stampNumbers, Timeout: time.Second, Interval: time.Millisecond})
+	b.ReportAllocs()
+	for b.Loop() {
+		seq, _ := table.Next()
+		now := clock.Mono(seq) * ms
+		table.Add(now, clock.Wall(now), 0)
+		if _, lost := table.Expire(now); !lost && seq > 2000 {
+			b.Fatalf("nothing was lost by probe %d", seq)
+		}
+	}
+}
+
 func BenchmarkWindowArrive(b *testing.B) {
 	for _, lossEvery := range []uint64{0, 10, 2} {
 		b.Run(fmt.Sprintf("lossEvery=%d", lossEvery), func(b *testing.B) {
@@ -81,6 +118,27 @@ func BenchmarkWindowArrive(b *testing.B) {
 					seq++
 				}
 				w.Arrive(seq%textNumbers, clock.Wall(seq)*clock.Wall(ms), clock.Mono(seq)*ms)
+			}
+		})
+	}
+}
+
+// What it costs the receiver to look for what is missing since timeout, every time that it may.
+func BenchmarkWindowSettle(b *testing.B) {
+	for _, lossEvery := range []uint64{0, 10} {
+		b.Run(fmt.Sprintf("lossEvery=%d", lossEvery), func(b *testing.B) {
+			var w Window
+			w.Reset(textNumbers)
+			seq := uint64(0)
+			b.ReportAllocs()
+			for b.Loop() {
+				seq++
+				if lossEvery > 0 && seq%lossEvery == 0 {
+					seq++
+				}
+				at := clock.Mono(seq) * ms
+				w.Arrive(seq%textNumbers, clock.Wall(at), at)
+				w.Settle(at, 20*time.Millisecond)
 			}
 		})
 	}

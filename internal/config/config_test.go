@@ -44,7 +44,7 @@ func serverConfig() Config {
 			Mode: Stateful, Format: FormatNTP, PTPUTCOffset: 37 * time.Second, RateLimit: 20_000,
 		},
 		Engine: Engine{
-			Mode: EngineAuto, Isolate: IsolateAuto, TxTimestamps: TxTimestampsAuto, RingSize: 65536,
+			Mode: EngineAuto, Isolate: IsolateAuto, TxTimestamps: TxTimestampsAuto, RingSize: 16384,
 		},
 		File: DefaultFile,
 	}

@@ -22,7 +22,7 @@ const (
 	DefaultIsolate        = IsolateAuto
 	DefaultLockMemory     = false
 	DefaultTxTimestamps   = TxTimestampsAuto
-	DefaultRingSize       = 65536
+	DefaultRingSize       = 16384
 	DefaultProtocol       = ProtocolAuto
 	DefaultStampFormat    = FormatNTP
 	// DefaultPTPUTCOffset is TAI - UTC since 2017, in seconds. By the book PTP timestamps are TAI, so

@@ -20,7 +20,7 @@ const (
 	DefaultMaxSize       = 1470
 	DefaultMaxSessions   = 4096
 	DefaultRateLimit     = 20_000
-	DefaultRingSize      = 65536
+	DefaultRingSize      = 16384
 	DefaultMetricsBuffer = 4096
 	// DefaultPTPUTCOffset is TAI - UTC since 2017.
 	DefaultPTPUTCOffset = 37 * time.Second

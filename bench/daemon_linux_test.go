@@ -120,9 +120,15 @@ func (d *daemon) logged() []byte {
 // waitLogged waits until the log has a line with the text.
 func (d *daemon) waitLogged(text string) {
 	d.b.Helper()
-	for deadline := time.Now().Add(patience); !bytes.Contains(d.logged(), []byte(text)); time.Sleep(10 * time.Millisecond) {
+	d.waitLogs(text, 1)
+}
+
+// waitLogs waits until the log has n lines with the text.
+func (d *daemon) waitLogs(text string, n int) {
+	d.b.Helper()
+	for deadline := time.Now().Add(patience); bytes.Count(d.logged(), []byte(text)) < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			d.b.Fatalf("%s: no %q in its log:\n%s", d.name, text, d.logged())
+			d.b.Fatalf("%s: no %d times %q in its log:\n%s", d.name, n, text, d.logged())
 		}
 	}
 }
@@ -225,19 +231,27 @@ func (d *daemon) cpu() time.Duration {
 	d.b.Helper()
 	total := time.Duration(0)
 	for _, pid := range d.processes() {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		total += processCPU(d.b, pid)
+	}
+	return total
+}
+
+// processCPU is how long one process has run so far.
+func processCPU(b testing.TB, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after) // the third of proc_pid_stat(5) first
+	total := time.Duration(0)
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
-			d.b.Fatal(err)
+			b.Fatal(err)
 		}
-		_, after, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(after) // the third of proc_pid_stat(5) first
-		for _, field := range fields[11:13] {
-			n, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				d.b.Fatal(err)
-			}
-			total += time.Duration(n) * tick
-		}
+		total += time.Duration(n) * tick
 	}
 	return total
 }

@@ -4,7 +4,9 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"os"
@@ -204,21 +206,30 @@ func (d *daemon) points() []exportertest.Got {
 	return points
 }
 
-// processes are the daemon and its engine process.
+// processes are the daemon and its engine process, which may be the child of any of its threads.
 func (d *daemon) processes() []int {
 	d.b.Helper()
 	pid := d.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
 		d.b.Fatal(err)
 	}
 	pids := []int{pid}
-	for _, child := range strings.Fields(string(children)) {
-		n, err := strconv.Atoi(child)
+	for _, thread := range threads {
+		children, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // the thread has ended
+		}
 		if err != nil {
 			d.b.Fatal(err)
 		}
-		pids = append(pids, n)
+		for _, child := range strings.Fields(string(children)) {
+			n, err := strconv.Atoi(child)
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			pids = append(pids, n)
+		}
 	}
 	return pids
 }

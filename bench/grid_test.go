@@ -35,7 +35,7 @@ type pace struct {
 // skipped waits for the probe of a later one: so a loop that is too late to send looks no better than it is.
 func (p *pace) add(g grid, sent []clock.Mono, from, to clock.Mono) {
 	slices.Sort(sent)
-	for slot := g.slot(from) + 1; slot < g.slot(to); slot++ {
+	for slot := g.slot(from) + 1; g.time(slot) < to; slot++ {
 		for len(sent) > 0 && g.slot(sent[0]) < slot {
 			sent = sent[1:]
 		}

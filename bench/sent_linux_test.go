@@ -102,11 +102,16 @@ type period struct {
 	from, to reading
 }
 
-// during is a period that begins now and ends when it returns.
+// overtime is for the probes of the last slots of a period to leave, before somebody stops their daemon.
+const overtime = 20 * time.Millisecond
+
+// during is a period that begins now and ends a little before it returns.
 func during(d time.Duration) period {
 	from := readClocks()
 	time.Sleep(d)
-	return period{from, readClocks()}
+	to := readClocks()
+	time.Sleep(overtime)
+	return period{from, to}
 }
 
 // mono is when the monotonic clock read what it did at a time of the wall clock. The two drift apart evenly.

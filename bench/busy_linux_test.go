@@ -45,13 +45,13 @@ func busy(b *testing.B, port int, listen string) (stop func()) {
 	}
 }
 
-// floodConfig is of a daemon that probes one port of this host from many sessions, and asks for no replies.
+// floodConfig is of a daemon that probes one port of this host in many sessions, and asks for no replies.
 func floodConfig(b *testing.B, port int) string {
 	b.Helper()
 	var toml strings.Builder
 	fmt.Fprintf(&toml, "tcp = false\nudp_port = %d\nrtt = false\nprotocol = \"stamp\"\ninterval = %s\n", freePort(b), floodInterval)
 	for i := range floodSources {
-		fmt.Fprintf(&toml, "[[targets]]\nhost = \"127.0.0.1\"\nudp_port = %d\nlabel = \"busy\"\ntags = [\"path:%d\"]\n", port, i)
+		fmt.Fprintf(&toml, "[[targets]]\nhost = %q\nudp_port = %d\ntags = [\"path:%d\"]\n", loopback(i), port, i)
 	}
 	return toml.String()
 }

@@ -15,6 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// cyclictestNeeds is what is missing here to run it, or nothing.
+func cyclictestNeeds() string {
+	if _, err := exec.LookPath("cyclictest"); err != nil {
+		return "to be installed (Debian: rt-tests)"
+	}
+	if os.Geteuid() != 0 {
+		return "root, whatever the priority"
+	}
+	return ""
+}
+
 // cyclictest measures how late this machine wakes up a thread that does nothing but sleep until the next of its slots,
 // with clock_nanosleep on an absolute time: no loop can send earlier than that. A real-time priority of 0 is none.
 func cyclictest(b *testing.B, interval, d time.Duration, priority int, p *pace) {
@@ -42,8 +53,9 @@ func cyclictest(b *testing.B, interval, d time.Duration, priority int, p *pace) 
 }
 
 // startPrecise starts a program whose threads are woken up when they want to be. By default the kernel may take 50 µs
-// longer, to wake up several at once (prctl(2), PR_SET_TIMERSLACK). A daemon asks for its own threads that it does not,
-// cyclictest without a real-time priority doesn't, and would look bad beside it. A program inherits this from the thread that starts it.
+// longer, to wake up several at once (prctl(2), PR_SET_TIMERSLACK). The threads of a daemon that send ask it not to,
+// cyclictest without a real-time priority does not ask, and would look bad beside them. A program inherits this from
+// the thread that starts it.
 func startPrecise(cmd *exec.Cmd) error {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -3,7 +3,6 @@ package bench
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"testing"
 	"time"
 )
@@ -40,7 +39,7 @@ func (p pacing) name() string {
 	if p.busy {
 		load = "busy"
 	}
-	return fmt.Sprintf("interval=%v/targets=%d/priority=%d/load=%s", p.interval, p.targets, p.priority, load)
+	return fmt.Sprintf("interval=%vms/targets=%d/priority=%d/load=%s", p.interval.Seconds()*1000, p.targets, p.priority, load)
 }
 
 // turns is how often the things that are compared take turns in one run, so that all see the same noise.
@@ -50,31 +49,32 @@ func (p pacing) run(b *testing.B) {
 	if p.priority > 0 && os.Geteuid() != 0 {
 		b.Skip("needs root, for a real-time priority")
 	}
-	_, err := exec.LookPath("cyclictest")
-	if err != nil {
-		b.Log("without the machine's own limit, since there is no cyclictest (Debian: rt-tests)")
+	missing := cyclictestNeeds()
+	if missing != "" {
+		b.Log("without the machine's own limit: cyclictest needs ", missing)
 	}
-	var late, idle, limit, slept pace
-	exporting := 0.0
+	var late, idle paced
+	var limit, slept pace
 	for range turns {
-		exporting += p.daemon(b, p.busy, &late) / turns
+		p.daemon(b, p.busy, &late)
 		if p.busy {
 			p.daemon(b, false, &idle)
 		}
-		p.beside(b, err == nil, &limit, &slept)
+		p.beside(b, missing == "", &limit, &slept)
 	}
 	p.report(b, &late, &limit, &slept)
 	if p.busy {
-		b.ReportMetric(100*exporting, "exporter-cpu-%")
+		b.ReportMetric(100*late.exporting.Seconds()/span.Seconds(), "exporter-cpu-%")
 		b.ReportMetric(idle.quantile(0.99), "idle-late-p99-ns")
 		b.ReportMetric(late.quantile(0.99)/idle.quantile(0.99), "p99-busy/idle")
 	}
 }
 
-func (p pacing) report(b *testing.B, late, limit, slept *pace) {
+func (p pacing) report(b *testing.B, late *paced, limit, slept *pace) {
 	reportQuantiles(b, "late", late.waits)
 	b.ReportMetric(float64(late.skipped), "skipped")
 	b.ReportMetric(late.perSlot(), "skipped/slot")
+	b.ReportMetric(late.lost/late.sent, "lost/probe")
 	reportQuantiles(b, "sleep", slept.waits)
 	if len(limit.waits) == 0 {
 		return
@@ -88,9 +88,15 @@ func (p pacing) report(b *testing.B, late, limit, slept *pace) {
 // share is how long one turn takes.
 func share() time.Duration { return *span / turns }
 
-// daemon measures for one turn when a daemon sends to its targets, all of them one other daemon, and returns how much
-// of a core its exporter used.
-func (p pacing) daemon(b *testing.B, loaded bool, late *pace) (exporting float64) {
+// paced is a pace that a daemon kept.
+type paced struct {
+	pace
+	exporting  time.Duration // CPU time of the process that exports
+	sent, lost float64
+}
+
+// daemon measures for one turn when a daemon sends to its targets, all of them one other daemon.
+func (p pacing) daemon(b *testing.B, loaded bool, late *paced) {
 	b.Helper()
 	port := freePort(b)
 	reflector := start(b, spec{name: "reflector", config: answering(port) + scraped(listenAddress(b))})
@@ -100,14 +106,15 @@ func (p pacing) daemon(b *testing.B, loaded bool, late *pace) (exporting float64
 	time.Sleep(warmUp)
 	began := processCPU(b, d.cmd.Process.Pid)
 	measured := during(share())
-	exporting = (processCPU(b, d.cmd.Process.Pid) - began).Seconds() / share().Seconds()
+	late.exporting += processCPU(b, d.cmd.Process.Pid) - began
 	c := d.stop()
 	reflector.stop()
+	late.sent += c["slots_sent"]
+	late.lost += c["lost"]
 	if n := c["ring_dropped"] + c["export_dropped"]; n > 0 {
 		b.Logf("%v points are missing, whose slots seem skipped", n)
 	}
-	to.pace(d.daemon, measured, late)
-	return exporting
+	to.pace(d.daemon, measured, &late.pace)
 }
 
 // beside measures for one turn each how late others wake up. If there is a load, it is the same, with a daemon that
@@ -142,11 +149,22 @@ func (d loadedDaemon) stop() counters {
 func (p pacing) start(b *testing.B, targets string, loaded bool) loadedDaemon {
 	b.Helper()
 	port, listen := freePort(b), listenAddress(b)
-	config := answering(port) + every(p.interval) + fmt.Sprintf("[engine]\nrealtime_priority = %d\n", p.priority) +
-		printed + scraped(listen) + targets
+	config := answering(port) + every(p.interval) + p.engine() + printed + roomy + scraped(listen) + roomy + targets
 	d := loadedDaemon{start(b, spec{name: "measured", config: config}), func() {}}
 	if loaded {
 		d.unload = busy(b, port, listen)
 	}
 	return d
+}
+
+// roomy lets points wait while the CPUs do other things: those that are dropped could not be told from slots that are.
+const roomy = "buffer = 1000000\n"
+
+// engine has a larger ring than by default where there are many points, for the same reason.
+func (p pacing) engine() string {
+	toml := fmt.Sprintf("[engine]\nrealtime_priority = %d\n", p.priority)
+	if p.targets > 1 {
+		toml += "ring_size = 1048576\n"
+	}
+	return toml
 }

@@ -22,11 +22,14 @@ type targets struct {
 	port     int
 }
 
-// config is the end of a prober's configuration. Labels are numbers, by which sends finds the target of a point.
+// loopback is one of many addresses of this host.
+func loopback(i int) string { return fmt.Sprintf("127.1.%d.%d", i/250, i%250+1) }
+
+// config is the end of a prober's configuration. Labels are numbers, by which pace finds the target of a point.
 func (t targets) config() string {
 	var toml strings.Builder
 	for i := range t.count {
-		fmt.Fprintf(&toml, "[[targets]]\nhost = \"127.1.%d.%d\"\nudp_port = %d\nlabel = \"%d\"\n", i/250, i%250+1, t.port, i)
+		fmt.Fprintf(&toml, "[[targets]]\nhost = %q\nudp_port = %d\nlabel = \"%d\"\n", loopback(i), t.port, i)
 	}
 	return toml.String()
 }

@@ -123,9 +123,15 @@ func (d *daemon) logged() []byte {
 // waitLogged waits until the log has a line with the text.
 func (d *daemon) waitLogged(text string) {
 	d.b.Helper()
-	for deadline := time.Now().Add(patience); !bytes.Contains(d.logged(), []byte(text)); time.Sleep(10 * time.Millisecond) {
+	d.waitLogs(text, 1)
+}
+
+// waitLogs waits until the log has n lines with the text.
+func (d *daemon) waitLogs(text string, n int) {
+	d.b.Helper()
+	for deadline := time.Now().Add(patience); bytes.Count(d.logged(), []byte(text)) < n; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			d.b.Fatalf("%s: no %q in its log:\n%s", d.name, text, d.logged())
+			d.b.Fatalf("%s: no %d times %q in its log:\n%s", d.name, n, text, d.logged())
 		}
 	}
 }
@@ -201,25 +207,29 @@ func (d *daemon) points() []exportertest.Got {
 	return points
 }
 
-// processes are the daemon and its engine process. The kernel lists a child with the thread that made it.
+// processes are the daemon and its engine process, which may be the child of any of its threads.
 func (d *daemon) processes() []int {
 	d.b.Helper()
-	pids := []int{d.cmd.Process.Pid}
-	lists, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pids[0]))
+	pid := d.cmd.Process.Pid
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	if err != nil {
 		d.b.Fatal(err)
 	}
-	for _, list := range lists {
-		children, err := os.ReadFile(list)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // the thread has ended meanwhile
+	pids := []int{pid}
+	for _, thread := range threads {
+		children, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // the thread has ended
+		}
+		if err != nil {
 			d.b.Fatal(err)
 		}
 		for _, child := range strings.Fields(string(children)) {
-			pid, err := strconv.Atoi(child)
+			n, err := strconv.Atoi(child)
 			if err != nil {
 				d.b.Fatal(err)
 			}
-			pids = append(pids, pid)
+			pids = append(pids, n)
 		}
 	}
 	return pids
@@ -233,19 +243,27 @@ func (d *daemon) cpu() time.Duration {
 	d.b.Helper()
 	total := time.Duration(0)
 	for _, pid := range d.processes() {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+		total += processCPU(d.b, pid)
+	}
+	return total
+}
+
+// processCPU is how long one process has run so far.
+func processCPU(b testing.TB, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after) // the third of proc_pid_stat(5) first
+	total := time.Duration(0)
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
 		if err != nil {
-			d.b.Fatal(err)
+			b.Fatal(err)
 		}
-		_, after, _ := strings.Cut(string(stat), ") ")
-		fields := strings.Fields(after) // the third of proc_pid_stat(5) first
-		for _, field := range fields[11:13] {
-			n, err := strconv.ParseInt(field, 10, 64)
-			if err != nil {
-				d.b.Fatal(err)
-			}
-			total += time.Duration(n) * tick
-		}
+		total += time.Duration(n) * tick
 	}
 	return total
 }

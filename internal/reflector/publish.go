@@ -76,6 +76,7 @@ func (r *Reflector) publishArrived() {
 			r.publishOWD(a)
 		}
 	}
+	r.config.Ring.Publish()
 	r.arrived, r.losses = r.arrived[:0], r.losses[:0]
 }
 
@@ -114,10 +115,10 @@ func (r *Reflector) tellEnded() (all bool) {
 	return len(r.ended) == 0
 }
 
-// publishOWD publishes the one-way delay of a probe, as it is: negative when the clocks disagree.
+// publishOWD writes the one-way delay of a probe to the ring, as it is: negative when the clocks disagree.
 func (r *Reflector) publishOWD(a *arrival) {
 	t1, t2 := a.t1, int64(a.at)
-	r.config.Ring.Push(&measurement.Sample{
+	r.config.Ring.Write(&measurement.Sample{
 		Session: a.session.id, Kind: measurement.KindMetric, Metric: a.session.transport.Metrics().OWD, Seq: a.seq,
 		Time: t2, Value: measurement.OWD(t1, t2), Sent: measurement.SourceUser, Received: a.stamp, T1: t1, T2: t2,
 	})

@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/match"
@@ -26,6 +27,21 @@ type arrival struct {
 	fresh     bool         // not a duplicate, not after it was declared lost
 	lost      uint64       // probes that this one shows to be lost: of text
 	losses    []match.Lost // of STAMP, in losses of the Reflector
+}
+
+// nextArrival is memory for an arrival: that behind those of the batch so far, so that it need not be copied there.
+func (r *Reflector) nextArrival() *arrival {
+	r.arrived = slices.Grow(r.arrived, 1)
+	return &r.arrived[:len(r.arrived)+1][len(r.arrived)]
+}
+
+// addArrival adds what nextArrival gave to the batch. If that was published meanwhile, it begins anew.
+func (r *Reflector) addArrival(a *arrival) {
+	n := len(r.arrived)
+	r.arrived = r.arrived[:n+1]
+	if place := &r.arrived[n]; place != a {
+		*place = *a
+	}
 }
 
 // receive counts a probe that is answered.

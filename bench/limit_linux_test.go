@@ -31,29 +31,32 @@ var limitProgram = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
-// limit is a running C program. The zero value is of a machine that has none: it does nothing.
+// limit is a run of the C program.
 type limit struct {
 	b      testing.TB
 	cmd    *exec.Cmd
 	out    *bufio.Reader
+	errors *os.File
+	began  time.Time
 	cancel context.CancelFunc
 }
 
-// startLimit starts the C program on a CPU; what it can't do for want of a compiler is left out.
+// startLimit starts the C program on a CPU. It is stopped at the end of the benchmark at the latest.
 func startLimit(b testing.TB, cpu int, args ...string) *limit {
 	b.Helper()
 	binary, err := limitProgram()
 	if err != nil {
 		b.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 2*patience+10**span)
-	l := &limit{b: b, cmd: exec.CommandContext(ctx, binary, args...), cancel: cancel}
-	l.cmd.Stderr = os.Stderr
+	ctx, cancel := context.WithTimeout(context.Background(), 2*patience+10**span) // what reads from it can't hang
+	l := &limit{b: b, cmd: exec.CommandContext(ctx, binary, args...), errors: create(b, "limit.log"), cancel: cancel}
+	l.cmd.Stderr = l.errors
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)
 	}
 	l.out = bufio.NewReader(out)
+	l.began = time.Now()
 	onCPU(b, cpu, func() { err = l.cmd.Start() })
 	if err != nil {
 		b.Fatal(err)
@@ -74,17 +77,16 @@ func (l *limit) line() string {
 	l.b.Helper()
 	line, err := l.out.ReadString('\n')
 	if err != nil {
-		l.b.Fatalf("limit %v: %v", l.cmd.Args[1:], err)
+		said, _ := os.ReadFile(l.errors.Name())
+		l.b.Fatalf("limit %v: %v\n%s", l.cmd.Args[1:], err, said)
 	}
 	return strings.TrimSpace(line)
 }
 
-// stop ends the program and returns how many packets it counted, and how long it has run on a CPU.
-func (l *limit) stop() (packets float64, cpu time.Duration) {
+// stop ends the program and returns what it has done.
+func (l *limit) stop() work {
 	l.b.Helper()
-	if err := l.cmd.Process.Signal(unix.SIGTERM); err != nil {
-		l.b.Fatal(err)
-	}
+	_ = l.cmd.Process.Signal(unix.SIGTERM) // if it ended before, it prints nothing
 	packets, err := strconv.ParseFloat(l.line(), 64)
 	if err != nil {
 		l.b.Fatal(err)
@@ -92,7 +94,8 @@ func (l *limit) stop() (packets float64, cpu time.Duration) {
 	if err := l.cmd.Wait(); err != nil {
 		l.b.Fatal(err)
 	}
-	return packets, l.cmd.ProcessState.UserTime() + l.cmd.ProcessState.SystemTime()
+	state := l.cmd.ProcessState
+	return work{probes: packets, cpu: state.UserTime() + state.SystemTime(), elapsed: time.Since(l.began)}
 }
 
 // onCPU has the processes that do starts run on one CPU only: they inherit that from the thread.
@@ -116,6 +119,23 @@ func onCPU(b testing.TB, cpu int, do func()) {
 	do()
 }
 
+// twoCPUs are two that we may use.
+func twoCPUs(b testing.TB) (first, second int) {
+	b.Helper()
+	var set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &set); err != nil {
+		b.Fatal(err)
+	}
+	if set.Count() < 2 {
+		b.Skip("needs two CPUs")
+	}
+	for first = 0; !set.IsSet(first); first++ {
+	}
+	for second = first + 1; !set.IsSet(second); second++ {
+	}
+	return first, second
+}
+
 // ran is how long all threads that a process has now have run on a CPU, to the nanosecond.
 func ran(b testing.TB, pid int) time.Duration {
 	b.Helper()
@@ -126,11 +146,8 @@ func ran(b testing.TB, pid int) time.Duration {
 	total := time.Duration(0)
 	for _, file := range files {
 		text, err := os.ReadFile(file)
-		if os.IsNotExist(err) {
-			continue // it ended meanwhile
-		}
 		if err != nil {
-			b.Fatal(err)
+			continue // the thread ended meanwhile
 		}
 		n, err := strconv.ParseInt(strings.Fields(string(text))[0], 10, 64)
 		if err != nil {

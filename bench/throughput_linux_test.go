@@ -2,41 +2,26 @@ package bench
 
 import (
 	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-	"runtime"
-	"strconv"
-	"strings"
 	"testing"
 	"time"
-
-	"github.com/latency-monitor/latency-monitor/internal/clock"
-	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
-
-// The loops have one CPU for themselves, and what feeds them another one.
-const (
-	feedingCPU  = 0
-	measuredCPU = 1
-)
-
-// saturating is how many targets at 0.1 ms are more than one core can send to.
-const saturating = 100
 
 // turns is how many times the daemon and the C program take turns in one run, so that both see the same noise.
 const turns = 4
 
 // How many probes does a core send, receive and reflect in a second, over what a C program does with nothing but
-// the system calls? Base packets of 44 octets with the TLVs that they need, and such that are padded to 1470.
+// the system calls (limit/limit.c)? Base packets of 44 octets with the TLVs that they need, and such that are padded
+// to 1470. The loops have a CPU for themselves, and so has what feeds them. The whole path is receiving, with the
+// process that makes points of it and counts them into histograms, which is the backend that costs least.
+//
+// A core's second is one that the threads of a process have run: so it does not matter what else the machine does,
+// nor whether it was kept busy, which cpu-% tells.
 func BenchmarkThroughput(b *testing.B) {
-	if runtime.NumCPU() < 2 {
-		b.Skip("needs two CPUs")
-	}
 	for _, size := range []int{44, 1470} {
 		b.Run(fmt.Sprintf("kind=send/size=%d", size), func(b *testing.B) { throughputOfSender(b, size) })
-		b.Run(fmt.Sprintf("kind=receive/size=%d", size), func(b *testing.B) { throughputOfReflector(b, size, false) })
-		b.Run(fmt.Sprintf("kind=reflect/size=%d", size), func(b *testing.B) { throughputOfReflector(b, size, true) })
+		for _, kind := range []flooding{receiving, reflecting, wholePath} {
+			b.Run(fmt.Sprintf("kind=%s/size=%d", kind, size), func(b *testing.B) { throughputOfReflector(b, kind, size) })
+		}
 	}
 }
 
@@ -52,7 +37,7 @@ func (w *work) add(other work) {
 	w.elapsed += other.elapsed
 }
 
-// perCore is how many probes there would be in a second of one core.
+// perCore is how many probes there are in a second of one core.
 func (w *work) perCore() float64 { return w.probes / w.cpu.Seconds() }
 
 func (w *work) report(b *testing.B, prefix string) {
@@ -61,7 +46,7 @@ func (w *work) report(b *testing.B, prefix string) {
 	b.ReportMetric(100*w.cpu.Seconds()/w.elapsed.Seconds(), prefix+"cpu-%")
 }
 
-// compare reports what the daemon does, and over what the C program does.
+// compare reports what the daemon does, and that over what the C program does, if there is one.
 func compare(b *testing.B, ours, limits work) {
 	ours.report(b, "")
 	if limits.cpu > 0 {
@@ -70,7 +55,7 @@ func compare(b *testing.B, ours, limits work) {
 	}
 }
 
-// hasLimit reports whether there is a C program to compare with, and tells why not.
+// hasLimit reports whether there is a C program to compare with, and says why not.
 func hasLimit(b *testing.B) bool {
 	_, err := limitProgram()
 	if err != nil {
@@ -79,164 +64,52 @@ func hasLimit(b *testing.B) bool {
 	return err == nil
 }
 
-func throughputOfSender(b *testing.B, size int) {
-	var ours, limits work
-	sink := listenWithoutReading(b)
-	addresses := make([]string, saturating)
-	for i := range addresses {
-		addresses[i] = fmt.Sprintf("127.2.0.%d", i+1)
-	}
-	packet := filepath.Join(b.TempDir(), "packet")
-	for range turns {
-		ours.add(sendOurs(b, sink, size, addresses, packet))
-		if hasLimit(b) {
-			limits.add(sendLimits(b, sink, addresses, packet))
+// meter counts what a daemon does that serves its counters at an address.
+type meter struct {
+	*daemon
+	listen  string
+	parent  bool // its time counts too, and not only that of the engine process
+	count   func() float64
+	settled func() bool // all that was done is counted
+}
+
+// measure counts what the daemon does meanwhile.
+func (m *meter) measure(meanwhile func()) work {
+	counted, cpu, began := m.count(), m.cpu(), time.Now()
+	meanwhile()
+	done := work{elapsed: time.Since(began)}
+	for deadline := time.Now().Add(patience); !m.settled(); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			m.b.Fatalf("%s: points are missing:\n%s", m.name, m.logged())
 		}
 	}
-	compare(b, ours, limits)
-}
-
-// listenWithoutReading opens a UDP socket where packets end with the least work for this host, which is that of
-// whoever sends over loopback.
-func listenWithoutReading(b *testing.B) *net.UDPConn {
-	sink, err := net.ListenUDP("udp4", &net.UDPAddr{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	b.Cleanup(func() { sink.Close() })
-	if err := sink.SetReadBuffer(1); err != nil { // the kernel has a minimum
-		b.Fatal(err)
-	}
-	return sink
-}
-
-func portOf(c *net.UDPConn) int { return c.LocalAddr().(*net.UDPAddr).Port }
-
-// sendOurs has a daemon send one-way probes to addresses for its share of the span, and writes one of them to a file.
-func sendOurs(b *testing.B, sink *net.UDPConn, size int, addresses []string, packet string) work {
-	metrics := fmt.Sprintf("127.0.0.1:%d", freePort(b))
-	config := fmt.Sprintf("tcp = false\nrtt = false\nprotocol = \"stamp\"\ninterval = 0.1\ntimeout = 0.1\nsize = %d\nudp_port = %d\n"+
-		"[engine]\ncpus = [%d]\ntx_timestamps = \"off\"\n[metrics]\nbackend = \"prometheus\"\nlisten = %q\n",
-		size, freePort(b), measuredCPU, metrics)
-	for _, address := range addresses {
-		config += fmt.Sprintf("[[targets]]\nhost = %q\nudp_port = %d\n", address, portOf(sink))
-	}
-	d := start(b, spec{name: "sender", config: config})
-	if err := os.WriteFile(packet, shortest(b, sink, warmUp/turns), 0o600); err != nil {
-		b.Fatal(err)
-	}
-	done := d.measure(metrics, "slots_sent", func() { time.Sleep(*span / turns) })
-	d.stop()
+	done.cpu, done.probes = m.cpu()-cpu, m.count()-counted
 	return done
 }
 
-// shortest reads packets for a while and returns the shortest, which is as most are.
-func shortest(b *testing.B, from *net.UDPConn, while time.Duration) []byte {
-	if err := from.SetReadDeadline(time.Now().Add(while)); err != nil {
-		b.Fatal(err)
+func (m *meter) cpu() time.Duration {
+	processes := m.processes()
+	if len(processes) != 2 {
+		m.b.Skip("needs an engine process, to tell its work from the other's")
 	}
-	var packet []byte
-	for buffer := make([]byte, 1500); ; {
-		n, err := from.Read(buffer)
-		if err != nil {
-			break
-		}
-		if packet == nil || n < len(packet) {
-			packet = append(packet[:0], buffer[:n]...)
-		}
+	total := ran(m.b, processes[1])
+	if m.parent {
+		total += ran(m.b, processes[0])
 	}
-	if packet == nil {
-		b.Fatal("no packets came")
-	}
-	return packet
+	return total
 }
 
-// measure counts what the daemon's engine process does meanwhile.
-func (d *daemon) measure(metrics, counter string, meanwhile func()) work {
-	engine := d.processes()[1]
-	began, cpu, counted := time.Now(), ran(d.b, engine), scrape(d.b, metrics)
-	meanwhile()
-	return work{
-		elapsed: time.Since(began), cpu: ran(d.b, engine) - cpu, probes: scrape(d.b, metrics).sub(counted)[counter],
-	}
+// counts makes it a meter of a counter.
+func (m *meter) counts(name string) {
+	m.count = func() float64 { return scrape(m.b, m.listen)[name] }
+	m.settled = func() bool { return true }
 }
 
-func sendLimits(b *testing.B, sink *net.UDPConn, addresses []string, packet string) work {
-	began := time.Now()
-	l := startLimit(b, measuredCPU, append([]string{"send", packet, strconv.Itoa(portOf(sink))}, addresses...)...)
-	time.Sleep(*span / turns)
-	packets, cpu := l.stop()
-	return work{packets, cpu, time.Since(began)}
+// countsPoints makes it a meter of the one-way delays that came out.
+func (m *meter) countsPoints() {
+	m.count = func() float64 { return owds(m.b, m.listen) }
+	m.settled = func() bool {
+		c := scrape(m.b, m.listen)
+		return owds(m.b, m.listen) >= c["probes_received"]-c["ring_dropped"]
+	}
 }
-
-// throughputOfReflector floods the daemon and the C program by turns, with probes that ask for answers, or with such
-// of which only one in a batch does.
-func throughputOfReflector(b *testing.B, size int, answers bool) {
-	if !hasLimit(b) {
-		b.Skip("needs the C program to make the load")
-	}
-	packet, asking, counter := writePacket(b, "packet", size, answers), writePacket(b, "asking", size, true), "probes_reflected"
-	if !answers {
-		counter = "probes_received"
-	}
-	port, metrics := freePort(b), fmt.Sprintf("127.0.0.1:%d", freePort(b))
-	d := start(b, spec{name: "reflector", config: fmt.Sprintf("tcp = false\nudp_port = %d\nrate_limit = 0\n"+
-		"[engine]\ncpus = [%d]\n[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", port, measuredCPU, metrics)})
-	otherPort := freePort(b)
-	l := startLimit(b, measuredCPU, "answer", strconv.Itoa(otherPort))
-	l.line()
-	var ours, limits work
-	flood := func(port int, for_ time.Duration) {
-		f := startLimit(b, feedingCPU, "flood", packet, asking, strconv.Itoa(port))
-		time.Sleep(for_)
-		f.stop()
-	}
-	flood(port, warmUp/turns)
-	parent := ran(b, d.processes()[0])
-	before := scrape(b, metrics)
-	for range turns {
-		ours.add(d.measure(metrics, counter, func() { flood(port, *span/turns) }))
-		began := time.Now()
-		flood(otherPort, *span/turns)
-		limits.elapsed += time.Since(began)
-	}
-	parent = ran(b, d.processes()[0]) - parent
-	limits.probes, limits.cpu = l.stop()
-	compare(b, ours, limits)
-	c := scrape(b, metrics).sub(before)
-	points := c["probes_received"] - c["ring_dropped"]
-	b.ReportMetric(points/(ours.cpu+parent).Seconds(), "points/s/core")
-	b.ReportMetric(c["ring_dropped"]/c["probes_received"], "dropped/point")
-	b.Log(c)
-	d.stop()
-}
-
-// writePacket makes a probe, with as many octets whether it asks for an answer or not, and returns the file's name.
-func writePacket(b *testing.B, name string, size int, asks bool) string {
-	codec, err := stamp.NewCodec(stamp.Unauthenticated, nil)
-	if err != nil {
-		b.Fatal(err)
-	}
-	packet := codec.AppendSender(nil, 0)
-	if asks {
-		packet, err = stamp.AppendTLV(packet, stamp.TypeExtraPadding, make([]byte, 8))
-	} else {
-		packet = stamp.AppendReturnPath(packet, stamp.NoReply)
-	}
-	if missing := size - len(packet) - 4; err == nil && missing > 0 {
-		packet, err = stamp.AppendTLV(packet, stamp.TypeExtraPadding, make([]byte, missing))
-	}
-	if err == nil {
-		err = codec.StampSender(packet, 0, 0, stamp.NewErrorEstimate(clock.ReadError().Bound, stamp.NTP))
-	}
-	if err != nil {
-		b.Fatal(err)
-	}
-	file := filepath.Join(b.TempDir(), name)
-	if err := os.WriteFile(file, packet, 0o600); err != nil {
-		b.Fatal(err)
-	}
-	return file
-}
-
-var _ = strings.Fields

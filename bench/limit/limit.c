@@ -34,7 +34,7 @@ enum {
 	SOURCES = 8,      /* ports that a flood comes from: each is a session */
 	WINDOW = 2 * BATCH, /* unanswered packets of each source */
 	SEGMENTS = 65000, /* octets of packets that the kernel cuts up itself, at most */
-	STALL = 10,       /* milliseconds until a flood gives up waiting for answers */
+	STALL = 50,       /* milliseconds until a flood gives up waiting for answers */
 };
 
 /* Where a packet has its fields (RFC 8762 sections 4.2.1 and 4.3.1), in octets. */
@@ -83,6 +83,14 @@ static int udp(void)
 	if (fd < 0)
 		fail("socket");
 	return fd;
+}
+
+/* roomy makes a socket's receive queue large; without privilege, as large as the system allows. */
+static void roomy(int fd)
+{
+	int room = QUEUE;
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room))
+		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
 }
 
 /* template reads a packet and returns its length. */
@@ -220,9 +228,8 @@ static uint64_t answer(const char *port)
 	static struct batch in;
 	static volatile uint64_t sum;
 	struct sockaddr_in local = address("127.0.0.1", port);
-	int fd = udp(), on = 1, room = QUEUE;
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room))
-		setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
+	int fd = udp(), on = 1;
+	roomy(fd);
 	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) || bind(fd, (void *)&local, sizeof local))
 		fail("listen");
 	puts("ready");
@@ -284,6 +291,7 @@ static void open_source(struct source *s, const char *port, int segment)
 {
 	struct sockaddr_in to = address("127.0.0.1", port);
 	s->fd = udp();
+	roomy(s->fd);
 	if (connect(s->fd, (void *)&to, sizeof to))
 		fail("connect");
 	if (setsockopt(s->fd, IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment))

@@ -203,17 +203,21 @@ func (d *daemon) points() []exportertest.Got {
 func (d *daemon) processes() []int {
 	d.b.Helper()
 	pid := d.cmd.Process.Pid
-	children, err := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	if err != nil {
-		d.b.Fatal(err)
+	// A child is that of the thread that forked, which may be any.
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil || len(threads) == 0 {
+		d.b.Fatalf("%s: process %d has no threads: %v", d.name, pid, err)
 	}
 	pids := []int{pid}
-	for _, child := range strings.Fields(string(children)) {
-		n, err := strconv.Atoi(child)
-		if err != nil {
-			d.b.Fatal(err)
+	for _, thread := range threads {
+		children, _ := os.ReadFile(thread) // it may have ended meanwhile
+		for _, child := range strings.Fields(string(children)) {
+			n, err := strconv.Atoi(child)
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			pids = append(pids, n)
 		}
-		pids = append(pids, n)
 	}
 	return pids
 }

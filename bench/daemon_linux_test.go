@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 	"golang.org/x/sys/unix"
@@ -289,9 +290,8 @@ func (d *daemon) rss() int64 {
 // web is for a daemon that should answer at once.
 var web = http.Client{Timeout: patience}
 
-// scrape reads the counters of a daemon on this host whose prometheus backend listens there, by the names that
-// the log has for them.
-func scrape(b testing.TB, listen string) counters {
+// families reads what a daemon on this host serves whose prometheus backend listens there.
+func families(b testing.TB, listen string) map[string]*dto.MetricFamily {
 	b.Helper()
 	response, err := web.Get("http://" + listen + "/metrics")
 	if err != nil {
@@ -303,8 +303,27 @@ func scrape(b testing.TB, listen string) counters {
 	if err != nil {
 		b.Fatal(err)
 	}
+	return families
+}
+
+// owds is how many one-way delays of probes over UDP a daemon has made points of, told by its prometheus backend.
+func owds(b testing.TB, listen string) float64 {
+	b.Helper()
+	total := uint64(0)
+	if family := families(b, listen)["latency_monitor_udp_owd_seconds"]; family != nil {
+		for _, metric := range family.Metric {
+			total += metric.GetHistogram().GetSampleCount()
+		}
+	}
+	return float64(total)
+}
+
+// scrape reads the counters of a daemon on this host whose prometheus backend listens there, by the names that
+// the log has for them.
+func scrape(b testing.TB, listen string) counters {
+	b.Helper()
 	c := counters{}
-	for name, family := range families {
+	for name, family := range families(b, listen) {
 		short, ours := strings.CutPrefix(strings.TrimSuffix(name, "_total"), "latency_monitor_")
 		if metrics := family.Metric; ours && len(metrics) == 1 && len(metrics[0].Label) == 0 && metrics[0].Counter != nil {
 			c[short] = metrics[0].Counter.GetValue()

@@ -16,9 +16,6 @@ import (
 // loopbackPort is where the engines answer themselves.
 const loopbackPort = 17999
 
-// rounds is how many times the two ways take turns in one run, so that both see the same noise.
-const rounds = 5
-
 // How long after its slot does a probe leave at 1 ms while the exporter is at full load, with the engine
 // in the exporter's process and in one of its own? The span each; with SCHED_FIFO too, where we may.
 func BenchmarkIsolation(b *testing.B) {
@@ -32,7 +29,7 @@ func BenchmarkIsolation(b *testing.B) {
 		}
 		b.Run(fmt.Sprintf("%s/priority=%d", c.load, c.priority), func(b *testing.B) {
 			var together, isolated selfstats.Block
-			for range rounds {
+			for range turns {
 				probe(b, c, inProcess, &together)
 				probe(b, c, inOwnProcess, &isolated)
 			}
@@ -113,7 +110,7 @@ func probe(b *testing.B, under condition, make way, block *selfstats.Block) {
 		ID: 1, Transport: measurement.UDP, Source: "bench", Target: "bench", Interval: interval,
 		Timeout: time.Second, MaxLost: 10, RTT: true, Remote: local,
 	})
-	r.record(int(*span/interval)/rounds, interval)
+	r.record(int(*span/interval)/turns, interval)
 	r.waits(block, interval)
 	t := e.Totals()
 	for _, c := range []selfstats.Counter{selfstats.SlotsSent, selfstats.SkippedLate} {

@@ -42,9 +42,6 @@ func (p pacing) name() string {
 	return fmt.Sprintf("interval=%vms/targets=%d/priority=%d/load=%s", p.interval.Seconds()*1000, p.targets, p.priority, load)
 }
 
-// turns is how often the things that are compared take turns in one run, so that all see the same noise.
-const turns = 3
-
 func (p pacing) run(b *testing.B) {
 	if p.priority > 0 && os.Geteuid() != 0 {
 		b.Skip("needs root, for a real-time priority")

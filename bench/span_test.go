@@ -10,6 +10,9 @@ import (
 // gives five runs to take the median of.
 var span = flag.Duration("span", 3*time.Second, "how long each thing is measured at a time")
 
+// turns is how often the things that are compared take turns in one run, so that all see the same noise.
+const turns = 3
+
 // warmUp is how long a daemon runs before it is measured: until sessions went over to STAMP, and all memory that is
 // used was touched.
 const warmUp = 2 * time.Second

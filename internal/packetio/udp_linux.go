@@ -16,6 +16,7 @@ type LinuxConn struct {
 	fd       int
 	stamp    func() // Options.Stamp
 	local    netip.AddrPort
+	only     netip.Addr // the address that all packets come to and leave from; unset for a wildcard
 	recv     *sys.RecvBatch
 	send     *sys.SendBatch
 	errors   *sys.RecvBatch
@@ -23,6 +24,7 @@ type LinuxConn struct {
 	drops    uint32 // the kernel's counter, as last seen
 	transmit transmit
 	ids      transmitIDs
+	ttl      ownTTL
 }
 
 // ListenUDP opens a UDP socket on local, whose port may be 0. What the system refused and the socket
@@ -58,11 +60,11 @@ func openUDP(local netip.AddrPort) (fd int, missing Missing, err error) {
 	missing.try(roomToReceive(fd))
 	missing.try(timestamp.EnableReceive(fd))
 	missing.try(setInt(fd, unix.SOL_SOCKET, unix.SO_RXQ_OVFL, 1, "SO_RXQ_OVFL"))
-	if local.Addr().Is4() {
-		missing.try(setInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO"))
-	} else {
+	if local.Addr().Is6() {
 		missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1, "IPV6_V6ONLY"))
-		missing.try(setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO"))
+	}
+	if local.Addr().IsUnspecified() { // else it is known to which address packets come
+		missing.try(enableLocal(fd, local.Addr()))
 	}
 	if local.Port() == 0 {
 		return fd, missing, nil
@@ -72,6 +74,14 @@ func openUDP(local netip.AddrPort) (fd int, missing Missing, err error) {
 		return -1, nil, fmt.Errorf("listen on udp %s: %w", local, err)
 	}
 	return fd, missing, nil
+}
+
+// enableLocal has the kernel tell to which address each packet came.
+func enableLocal(fd int, local netip.Addr) error {
+	if local.Is4() {
+		return setInt(fd, unix.IPPROTO_IP, unix.IP_PKTINFO, 1, "IP_PKTINFO")
+	}
+	return setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1, "IPV6_RECVPKTINFO")
 }
 
 func newLinuxConn(fd int, o Options) *LinuxConn {
@@ -86,6 +96,10 @@ func (c *LinuxConn) setUp(o Options) (missing Missing, err error) {
 	if c.local, err = boundTo(c.fd); err != nil {
 		return nil, err
 	}
+	if ip := c.local.Addr(); !ip.IsUnspecified() {
+		c.only = ip
+	}
+	missing.try(setTTL(c.fd, c.local.Addr(), systemTTL)) // a borrowed socket may have another one
 	missing.try(c.recv.Try(c.fd))
 	missing.try(c.send.Try(c.fd))
 	_ = c.errors.Try(c.fd) // the same as recv
@@ -146,6 +160,9 @@ func (c *LinuxConn) ReadBatch(packets []Packet) (int, error) {
 		control := timestamp.ParseControl(c.recv.Control(i))
 		p := &packets[i]
 		p.Data, p.Remote, p.Local, p.Cut = c.recv.Payload(i), c.recv.Name(i), control.Local, c.recv.Truncated(i)
+		if c.only.IsValid() {
+			p.Local = c.only
+		}
 		p.At, p.Stamp = wall(control.At)
 		p.TOS, p.TTL = control.TOS, control.TTL
 		if control.Overflow != 0 {
@@ -170,11 +187,10 @@ func transient(errno unix.Errno) error {
 // WriteBatch implements Conn. It does not allocate.
 func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 	n := min(len(packets), c.send.Cap())
+	c.settleTTL(packets[:n])
 	for i := range n {
 		p := &packets[i]
-		c.send.Set(i, p.Data, p.Remote, sys.Ancillary{
-			From: p.Local, TOS: p.TOS, TTL: p.TTL, Stamp: p.Notify && c.transmit == transmitSome,
-		})
+		c.send.Set(i, p.Data, p.Remote, c.ancillary(p))
 	}
 	if c.stamp != nil {
 		c.stamp()
@@ -203,6 +219,18 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 		retried = true
 	}
 	return sent, nil
+}
+
+// ancillary is what the kernel must be told of a packet, because the socket by itself would do something else.
+func (c *LinuxConn) ancillary(p *Packet) sys.Ancillary {
+	a := sys.Ancillary{TOS: p.TOS, Stamp: p.Notify && c.transmit == transmitSome}
+	if p.Local != c.only {
+		a.From = p.Local
+	}
+	if p.TTL != c.ttl.set {
+		a.TTL = p.TTL
+	}
+	return a
 }
 
 // Close implements Conn.

@@ -29,40 +29,42 @@ func newCodecs(c *Stamp) (codecs, error) {
 // must not be 0. In an authenticated one, zeros are there (RFC 8762 sections 4.2.1 and 4.2.2).
 const openMultiplier = 13
 
-// decode decodes a session-sender packet, and finds the codec for its reply: that of the key under which
-// it is authentic. Nil: it is to be dropped, for what the counter says.
+// decode decodes a session-sender packet into p, and finds the codec for its reply: that of the key under
+// which it is authentic. Nil: it is to be dropped, for what the counter says.
 //
 // By RFC 8762 a packet does not tell its mode. But if octet 13 is 0 it can only be an authenticated one.
 // So others cost no HMAC, and a forged one costs as many as there are keys; how often that is, the rate
 // limit bounds. Without keys an authenticated packet is one with multiplier 0.
-func (c *codecs) decode(packet []byte) (*stamp.Codec, stamp.SenderPacket, selfstats.Counter) {
+func (c *codecs) decode(packet []byte, p *stamp.SenderPacket) (codec *stamp.Codec, refused selfstats.Counter) {
 	if len(packet) < stamp.MinSenderSize {
-		return nil, stamp.SenderPacket{}, selfstats.ProbesMalformed
+		return nil, selfstats.ProbesMalformed
 	}
 	if open := packet[openMultiplier] != 0; open && c.requireAuth {
-		return nil, stamp.SenderPacket{}, selfstats.ProbesUnauthenticated
+		return nil, selfstats.ProbesUnauthenticated
 	} else if open || len(c.authenticated) == 0 || len(packet) < stamp.AuthenticatedBaseSize {
-		p, err := c.open.DecodeSender(packet)
-		return c.verdict(c.open, p, err)
+		var err error
+		*p, err = c.open.DecodeSender(packet)
+		return c.verdict(c.open, err)
 	}
 	for i := range c.authenticated {
 		k := (c.last + i) % len(c.authenticated)
-		p, err := c.authenticated[k].DecodeSender(packet)
+		var err error
+		*p, err = c.authenticated[k].DecodeSender(packet)
 		if err == stamp.ErrHMAC {
 			continue
 		}
 		c.last = k
-		return c.verdict(c.authenticated[k], p, err)
+		return c.verdict(c.authenticated[k], err)
 	}
-	return nil, stamp.SenderPacket{}, selfstats.ProbesForged
+	return nil, selfstats.ProbesForged
 }
 
-func (c *codecs) verdict(codec *stamp.Codec, p stamp.SenderPacket, err error) (*stamp.Codec, stamp.SenderPacket, selfstats.Counter) {
+func (c *codecs) verdict(codec *stamp.Codec, err error) (*stamp.Codec, selfstats.Counter) {
 	switch err {
 	case nil:
-		return codec, p, 0
+		return codec, 0
 	case stamp.ErrMultiplier:
-		return nil, p, selfstats.ProbesBadEstimate
+		return nil, selfstats.ProbesBadEstimate
 	}
-	return nil, p, selfstats.ProbesMalformed
+	return nil, selfstats.ProbesMalformed
 }

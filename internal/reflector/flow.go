@@ -74,8 +74,8 @@ func (r *Reflector) isKnown(q *stampRequest) bool {
 }
 
 // findFlow finds a STAMP probe's session, or opens it; nil, and counted, if there are too many.
-func (r *Reflector) findFlow(key flowKey, a *arrival) *session {
-	if x := r.sessions.flows[key]; x != nil {
+func (r *Reflector) findFlow(key *flowKey, a *arrival) *session {
+	if x := r.sessions.flows[*key]; x != nil {
 		return x
 	}
 	x := r.sessions.take()
@@ -85,12 +85,12 @@ func (r *Reflector) findFlow(key flowKey, a *arrival) *session {
 	}
 	f := r.sessions.flowMemory.take() // there are as many as sessions
 	r.sessions.serial++
-	f.key, f.serial, f.count, f.copies, f.followUp, f.leftAt = key, r.sessions.serial, counts{}, 0, false, 0
+	f.key, f.serial, f.count, f.copies, f.followUp, f.leftAt = *key, r.sessions.serial, counts{}, 0, false, 0
 	f.sequence.Reset()
 	*x = session{
 		id: r.sessions.newID(), transport: a.transport, remote: a.remote, open: true, last: a.now, flow: f,
 	}
-	r.sessions.flows[key] = x
+	r.sessions.flows[*key] = x
 	if text := r.sessions.udp[a.remote]; text != nil && text.asked {
 		text.left = true
 	}

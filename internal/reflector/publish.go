@@ -2,6 +2,7 @@ package reflector
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/match"
@@ -26,6 +27,21 @@ type arrival struct {
 	fresh     bool         // not a duplicate, not after it was declared lost
 	lost      uint64       // probes that this one shows to be lost: of text
 	losses    []match.Lost // of STAMP, in losses of the Reflector
+}
+
+// nextArrival is memory for an arrival: that behind those of the batch so far, so that it need not be copied there.
+func (r *Reflector) nextArrival() *arrival {
+	r.arrived = slices.Grow(r.arrived, 1)
+	return &r.arrived[:len(r.arrived)+1][len(r.arrived)]
+}
+
+// addArrival adds what nextArrival gave to the batch. If that was published meanwhile, it begins anew.
+func (r *Reflector) addArrival(a *arrival) {
+	n := len(r.arrived)
+	r.arrived = r.arrived[:n+1]
+	if place := &r.arrived[n]; place != a {
+		*place = *a
+	}
 }
 
 // receive counts a probe that is answered.
@@ -76,6 +92,7 @@ func (r *Reflector) publishArrived() {
 			r.publishOWD(a)
 		}
 	}
+	r.config.Ring.Publish()
 	r.arrived, r.losses = r.arrived[:0], r.losses[:0]
 }
 
@@ -114,10 +131,10 @@ func (r *Reflector) tellEnded() (all bool) {
 	return len(r.ended) == 0
 }
 
-// publishOWD publishes the one-way delay of a probe, as it is: negative when the clocks disagree.
+// publishOWD writes the one-way delay of a probe to the ring, as it is: negative when the clocks disagree.
 func (r *Reflector) publishOWD(a *arrival) {
 	t1, t2 := a.t1, int64(a.at)
-	r.config.Ring.Push(&measurement.Sample{
+	r.config.Ring.Write(&measurement.Sample{
 		Session: a.session.id, Kind: measurement.KindMetric, Metric: a.session.transport.Metrics().OWD, Seq: a.seq,
 		Time: t2, Value: measurement.OWD(t1, t2), Sent: measurement.SourceUser, Received: a.stamp, T1: t1, T2: t2,
 	})

@@ -26,15 +26,15 @@ type stampRequest struct {
 }
 
 // readStamp decodes a request. What is none, or must not be answered, has no codec, but a counter.
-func (r *Reflector) readStamp(p *packetio.Packet) (q stampRequest, refused selfstats.Counter) {
-	if q.codec, q.SenderPacket, refused = r.codecs.decode(p.Data); q.codec == nil {
-		return q, refused
+func (r *Reflector) readStamp(p *packetio.Packet, q *stampRequest) (refused selfstats.Counter) {
+	if q.codec, refused = r.codecs.decode(p.Data, &q.SenderPacket); q.codec == nil {
+		return refused
 	}
 	q.key = flowKey{p.Remote, p.Local, q.SSID, q.codec != r.codecs.open}
-	if refused = r.screen(p, &q); refused != 0 {
+	if refused = r.screen(p, q); refused != 0 {
 		q.codec = nil
 	}
-	return q, refused
+	return refused
 }
 
 // screen reads a request's T1 and returns why the request must not be answered; 0 = it may be.
@@ -59,7 +59,8 @@ func (r *Reflector) screen(p *packetio.Packet, q *stampRequest) (refused selfsta
 
 // reflectStamp takes packet k of a batch, which is not text, and stages the reply if it is a request.
 func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock.Mono) {
-	q, refused := r.readStamp(p)
+	var q stampRequest
+	refused := r.readStamp(p, &q)
 	if r.isTexts(p, now) && !r.isKnown(&q) {
 		q.codec, refused = nil, selfstats.ProbesMalformed
 	}
@@ -67,13 +68,14 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 		r.counters.Inc(refused)
 		return
 	}
-	a := arrival{transport: measurement.UDP, remote: p.Remote, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
-	x := r.findFlow(q.key, &a)
+	a := r.nextArrival()
+	*a = arrival{transport: measurement.UDP, remote: p.Remote, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
+	x := r.findFlow(&q.key, a)
 	if x == nil {
 		return
 	}
-	r.receive(&a)
-	count, answered := r.sight(x, q.Seq, &a)
+	r.receive(a)
+	count, answered := r.sight(x, q.Seq, a)
 	if !answered {
 		return
 	}
@@ -94,7 +96,7 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 		a.losses = r.losses
 	}
 	a.session, a.identity, a.fresh = x, identity, a.fresh && own
-	r.arrived = append(r.arrived, a)
+	r.addArrival(a)
 }
 
 // sight accounts for a probe of session x by its number: in what is to be published of it, and in the

@@ -82,12 +82,13 @@ func (r *Reflector) reflect(s *socket, k int, p *packetio.Packet, now clock.Mono
 		r.counters.Inc(selfstats.ProbesOversized)
 		return
 	}
-	m, err := textproto.Decode(p.Data)
-	if err == nil && !r.isFlows(p) {
-		r.reflectText(s, k, p, &m, now)
-	} else {
-		r.reflectStamp(s, k, p, now)
+	if textproto.Possible(p.Data) {
+		if m, err := textproto.Decode(p.Data); err == nil && !r.isFlows(p) {
+			r.reflectText(s, k, p, &m, now)
+			return
+		}
 	}
+	r.reflectStamp(s, k, p, now)
 }
 
 // isTexts reports whether a datagram that is no text comes from an address that sends text. A prober that

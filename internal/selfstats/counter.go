@@ -154,7 +154,11 @@ type Block struct {
 }
 
 // Add adds n to counter c. Only the owning loop may call it; it does not allocate.
-func (b *Block) Add(c Counter, n uint64) { b.counts[c].Store(b.counts[c].Load() + n) }
+func (b *Block) Add(c Counter, n uint64) {
+	if n > 0 { // a store is far dearer than to look
+		b.counts[c].Store(b.counts[c].Load() + n)
+	}
+}
 
 // Inc adds 1 to counter c, like Add.
 func (b *Block) Inc(c Counter) { b.Add(c, 1) }

@@ -154,12 +154,12 @@ func (s *Sender) send(x *session, at clock.Mono) {
 // sent records that a probe of text or TCP left in the slot at the time at.
 func (s *Sender) sent(x *session, at, mono clock.Mono, wall clock.Wall) {
 	x.text.table.Add(mono, wall, s.step.Epoch())
+	s.counters.Inc(selfstats.SlotsSent)
 	s.tookSlot(x, at, mono)
 }
 
-// tookSlot counts the slot at the time at as sent.
+// tookSlot notes how late the probe of the slot at the time at left, and that the system took it.
 func (s *Sender) tookSlot(x *session, at, mono clock.Mono) {
-	s.counters.Inc(selfstats.SlotsSent)
 	s.counters.Late(mono.Sub(at))
 	if x.refused != 0 && mono.Sub(x.refusedAt) > calm {
 		x.refused = 0

@@ -133,8 +133,9 @@ func (s *Sender) flush(l *lane) {
 	for len(l.out) > 0 {
 		n, err := l.conn.WriteBatch(l.out)
 		for i := range n {
-			s.left(l, &l.out[i], l.staged[i])
+			s.left(l, &l.out[i], &l.staged[i])
 		}
+		s.countLeft(l.staged[:n])
 		if err != nil {
 			s.refuse(l.staged[n].session, err)
 			n++
@@ -154,18 +155,30 @@ func (s *Sender) stampLane(l *lane) {
 }
 
 // left records a probe that the system took, and that its transmit timestamp is expected.
-func (s *Sender) left(l *lane, p *packetio.Packet, probe stagedProbe) {
+func (s *Sender) left(l *lane, p *packetio.Packet, probe *stagedProbe) {
 	table, wall, mono := probe.flow.table, l.wall, l.mono
 	seq, _ := table.Next()
 	if probe.unasked {
 		table.AddUnasked(mono, wall, s.step.Epoch())
-		s.counters.Inc(selfstats.ProbesOneWay)
 	} else {
 		table.Add(mono, wall, s.step.Epoch())
 	}
 	probe.session.takePlace(probe.flow, seq)
 	s.tookSlot(probe.session, probe.slot, mono)
 	l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
+}
+
+// countLeft counts probes that the system took: together, because each change of a counter waits until all that was
+// written before has reached memory.
+func (s *Sender) countLeft(probes []stagedProbe) {
+	oneWay := uint64(0)
+	for i := range probes {
+		if probes[i].unasked {
+			oneWay++
+		}
+	}
+	s.counters.Add(selfstats.ProbesOneWay, oneWay)
+	s.counters.Add(selfstats.SlotsSent, uint64(len(probes)))
 }
 
 // stampProbe writes the time, and what depends on it, into a staged probe.

@@ -48,6 +48,9 @@ type Message struct {
 	Padding []byte
 }
 
+// Possible reports whether a datagram may be a message: it begins with a digit. Most others are told by that at once.
+func Possible(b []byte) bool { return len(b) > 0 && b[0]-'0' <= 9 }
+
 // Decode decodes one datagram. Of the tags it checks only the length: their text is the same in
 // every message of a session, so it is enough to ask ValidTags when a session is new. The padding
 // may be anything without a bar.

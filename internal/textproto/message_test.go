@@ -138,3 +138,14 @@ func checkHeader(t *testing.T, m Message) {
 		t.Errorf("len(Tags) = %d, want at most %d", len(m.Tags), MaxTags)
 	}
 }
+
+func TestOnlyWhatBeginsWithADigitIsPossible(t *testing.T) {
+	for in, want := range map[string]bool{"": false, "0|a|1||": true, "9": true, "/": false, ":": false, "\x00|a|1||": false, "|": false} {
+		if got := Possible([]byte(in)); got != want {
+			t.Errorf("Possible(%q) = %v, want %v", in, got, want)
+		}
+		if _, err := Decode([]byte(in)); err == nil && !want {
+			t.Errorf("Decode(%q) takes it", in)
+		}
+	}
+}

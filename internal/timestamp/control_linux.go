@@ -21,31 +21,51 @@ type Control struct {
 
 // ParseControl reads the control messages of a received packet.
 func ParseControl(control []byte) Control {
-	var c Control
+	// Apart from each other as long as it goes on, so that they stay in registers: this is done for each packet.
+	var at clock.Wall
+	var overflow uint32
+	var local netip.Addr
+	var tos, ttl uint8
 	for len(control) > 0 {
-		var m message
-		if m, control = next(control); m.data == nil {
+		var is kind
+		var data []byte
+		if is, data, control = next(control); data == nil {
 			break
 		}
-		switch {
-		case m.is(unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, unix.SO_TIMESTAMPNS_NEW):
-			c.At = timespec(m.data)
-		case m.is(unix.SOL_SOCKET, unix.SO_RXQ_OVFL, unix.SO_RXQ_OVFL) && len(m.data) >= 4:
-			c.Overflow = binary.NativeEndian.Uint32(m.data)
-		case m.is(unix.IPPROTO_IP, unix.IP_PKTINFO, unix.IP_PKTINFO) && len(m.data) >= unix.SizeofInet4Pktinfo:
-			c.Local = netip.AddrFrom4([4]byte(m.data[4:8]))
-		case m.is(unix.IPPROTO_IPV6, unix.IPV6_PKTINFO, unix.IPV6_PKTINFO) && len(m.data) >= unix.SizeofInet6Pktinfo:
-			c.Local = sys.WithScope(netip.AddrFrom16([16]byte(m.data[:16])), binary.NativeEndian.Uint32(m.data[16:]))
-		case m.is(unix.IPPROTO_IP, unix.IP_TOS, unix.IP_TOS) && len(m.data) >= 1:
-			c.TOS = m.data[0] // the only one that is no int
-		case m.is(unix.IPPROTO_IP, unix.IP_TTL, unix.IP_TTL) && len(m.data) >= 4,
-			m.is(unix.IPPROTO_IPV6, unix.IPV6_HOPLIMIT, unix.IPV6_HOPLIMIT) && len(m.data) >= 4:
-			c.TTL = uint8(binary.NativeEndian.Uint32(m.data))
-		case m.is(unix.IPPROTO_IPV6, unix.IPV6_TCLASS, unix.IPV6_TCLASS) && len(m.data) >= 4:
-			c.TOS = uint8(binary.NativeEndian.Uint32(m.data))
+		switch is {
+		case socketStamp, socketStampWide:
+			at = timespec(data)
+		case socketOverflow:
+			if len(data) >= 4 {
+				overflow = binary.NativeEndian.Uint32(data)
+			}
+		case ip4Local:
+			if len(data) >= unix.SizeofInet4Pktinfo {
+				local = netip.AddrFrom4([4]byte(data[4:8]))
+			}
+		case ip6Local:
+			if len(data) >= unix.SizeofInet6Pktinfo {
+				local = sys.WithScope(netip.AddrFrom16([16]byte(data[:16])), binary.NativeEndian.Uint32(data[16:]))
+			}
+		case ip4TOS:
+			if len(data) >= 1 {
+				tos = data[0] // the only one that is no int
+			}
+		case ip6TOS:
+			tos = lowest(data, tos)
+		case ip4TTL, ip6TTL:
+			ttl = lowest(data, ttl)
 		}
 	}
-	return c
+	return Control{At: at, Overflow: overflow, Local: local, TOS: tos, TTL: ttl}
+}
+
+// lowest is the lowest octet of the C int in data; otherwise if there is none.
+func lowest(data []byte, otherwise uint8) uint8 {
+	if len(data) < 4 {
+		return otherwise
+	}
+	return uint8(binary.NativeEndian.Uint32(data))
 }
 
 // QueueEntry is one entry of a socket's error queue: a transmit timestamp, or an error that came back
@@ -65,20 +85,16 @@ func ParseQueueEntry(control []byte) QueueEntry {
 	var e QueueEntry
 	var at clock.Wall
 	for len(control) > 0 {
-		var m message
-		if m, control = next(control); m.data == nil {
+		var is kind
+		var data []byte
+		if is, data, control = next(control); data == nil {
 			break
 		}
-		switch {
-		case m.is(unix.SOL_SOCKET, unix.SO_TIMESTAMPING, unix.SO_TIMESTAMPING_NEW):
-			at = timespec(m.data)
-		case m.isError() && len(m.data) >= 16:
-			e.Errno = unix.Errno(binary.NativeEndian.Uint32(m.data))
-			origin := m.data[4]
-			e.Local = origin == unix.SO_EE_ORIGIN_LOCAL
-			if origin == unix.SO_EE_ORIGIN_TIMESTAMPING {
-				e.Errno, e.ID = 0, binary.NativeEndian.Uint32(m.data[12:])
-			}
+		switch is {
+		case socketTransmitted, socketTransmittedWide:
+			at = timespec(data)
+		case ip4Error, ip6Error:
+			e.readError(data)
 		}
 	}
 	if e.Errno == 0 {
@@ -87,25 +103,45 @@ func ParseQueueEntry(control []byte) QueueEntry {
 	return e
 }
 
-type message struct {
-	level, kind int
-	data        []byte // nil: there was no whole message
+// readError reads a struct sock_extended_err.
+func (e *QueueEntry) readError(data []byte) {
+	if len(data) < 16 {
+		return
+	}
+	e.Errno = unix.Errno(binary.NativeEndian.Uint32(data))
+	origin := data[4]
+	e.Local = origin == unix.SO_EE_ORIGIN_LOCAL
+	if origin == unix.SO_EE_ORIGIN_TIMESTAMPING {
+		e.Errno, e.ID = 0, binary.NativeEndian.Uint32(data[12:])
+	}
 }
 
-func (m message) is(level, kind, wideKind int) bool {
-	return m.level == level && (m.kind == kind || m.kind == wideKind)
-}
+// kind is a control message's level and, in the lower half, its type.
+type kind uint64
 
-func (m message) isError() bool {
-	return m.is(unix.IPPROTO_IP, unix.IP_RECVERR, unix.IP_RECVERR) ||
-		m.is(unix.IPPROTO_IPV6, unix.IPV6_RECVERR, unix.IPV6_RECVERR)
-}
+// Kinds that we know. The wide ones are those with 64-bit seconds.
+const (
+	socketStamp           kind = unix.SOL_SOCKET<<32 | unix.SO_TIMESTAMPNS
+	socketStampWide       kind = unix.SOL_SOCKET<<32 | unix.SO_TIMESTAMPNS_NEW
+	socketTransmitted     kind = unix.SOL_SOCKET<<32 | unix.SO_TIMESTAMPING
+	socketTransmittedWide kind = unix.SOL_SOCKET<<32 | unix.SO_TIMESTAMPING_NEW
+	socketOverflow        kind = unix.SOL_SOCKET<<32 | unix.SO_RXQ_OVFL
+	ip4Local              kind = unix.IPPROTO_IP<<32 | unix.IP_PKTINFO
+	ip4TOS                kind = unix.IPPROTO_IP<<32 | unix.IP_TOS
+	ip4TTL                kind = unix.IPPROTO_IP<<32 | unix.IP_TTL
+	ip4Error              kind = unix.IPPROTO_IP<<32 | unix.IP_RECVERR
+	ip6Local              kind = unix.IPPROTO_IPV6<<32 | unix.IPV6_PKTINFO
+	ip6TOS                kind = unix.IPPROTO_IPV6<<32 | unix.IPV6_TCLASS
+	ip6TTL                kind = unix.IPPROTO_IPV6<<32 | unix.IPV6_HOPLIMIT
+	ip6Error              kind = unix.IPPROTO_IPV6<<32 | unix.IPV6_RECVERR
+)
 
-// next splits the first control message off: struct cmsghdr { size_t len; int level; int type; }.
-func next(control []byte) (message, []byte) {
+// next splits the first control message off: struct cmsghdr { size_t len; int level; int type; }. data is nil if
+// there is no whole one.
+func next(control []byte) (is kind, data, rest []byte) {
 	header := sys.CmsgHeader
 	if len(control) < header {
-		return message{}, nil
+		return 0, nil, nil
 	}
 	word := header - 8
 	size := uint64(binary.NativeEndian.Uint32(control))
@@ -113,14 +149,10 @@ func next(control []byte) (message, []byte) {
 		size = binary.NativeEndian.Uint64(control)
 	}
 	if size < uint64(header) || size > uint64(len(control)) {
-		return message{}, nil
+		return 0, nil, nil
 	}
-	m := message{
-		level: int(int32(binary.NativeEndian.Uint32(control[word:]))),
-		kind:  int(int32(binary.NativeEndian.Uint32(control[word+4:]))),
-		data:  control[header:size:size],
-	}
-	return m, control[min(len(control), unix.CmsgSpace(int(size)-header)):]
+	is = kind(binary.NativeEndian.Uint32(control[word:]))<<32 | kind(binary.NativeEndian.Uint32(control[word+4:]))
+	return is, control[header:size:size], control[min(len(control), unix.CmsgSpace(int(size)-header)):]
 }
 
 // timespec reads the first struct timespec in data: two 64-bit words, or two 32-bit ones on a 32-bit

@@ -41,10 +41,17 @@ func EnableTransmit(fd int) error {
 // message (sys.Ancillary). No others are numbered.
 func EnableTransmitSome(fd int) error { return enable(fd, reporting) }
 
+// optRxFilter (SOF_TIMESTAMPING_OPT_RX_FILTER, since Linux 6.12) keeps the kernel from telling, with each packet that
+// is received, its timestamp a second time in a message of SO_TIMESTAMPING: what we ask for is about packets sent.
+const optRxFilter = 1 << 17
+
 func enable(fd, flags int) error {
 	// The kernel restarts its numbering only when OPT_ID goes from off to on.
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, 0); err != nil {
 		return os.NewSyscallError("setsockopt SO_TIMESTAMPING", err)
+	}
+	if unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, flags|optRxFilter) == nil {
+		return nil
 	}
 	return os.NewSyscallError("setsockopt SO_TIMESTAMPING", unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, flags))
 }

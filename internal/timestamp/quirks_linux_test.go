@@ -265,3 +265,30 @@ func TestPacketsDroppedByAFirewallAreNumbered(t *testing.T) {
 		}
 	}
 }
+
+// Before Linux 6.12 a packet comes with its timestamp twice, as soon as those sent are to be stamped.
+func TestTransmitTimestampsAddNothingToWhatIsReceived(t *testing.T) {
+	for name, enable := range map[string]func(int) error{"all": EnableTransmit, "some": EnableTransmitSome} {
+		t.Run(name, func(t *testing.T) {
+			fd, to := openBound(t, unix.SOCK_DGRAM)
+			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, optRxFilter); err != nil {
+				t.Skip("needs Linux 6.12: ", err)
+			}
+			for _, enable := range []func(int) error{EnableReceive, enable} {
+				if err := enable(fd); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if n, errno := send(openFor(t, to.Addr(), unix.SOCK_DGRAM), 1, to); n != 1 || errno != 0 {
+				t.Fatalf("sent %d packets of 1: %v", n, errno)
+			}
+			batch := sys.NewRecvBatch(1, 100)
+			if n, errno := batch.Recv(fd, 1, 0); n != 1 || errno != 0 {
+				t.Fatalf("received %d packets of 1: %v", n, errno)
+			}
+			if is, _, rest := next(batch.Control(0)); is != socketStamp && is != socketStampWide || len(rest) > 0 {
+				t.Errorf("a packet came with %x, want one message with its timestamp", batch.Control(0))
+			}
+		})
+	}
+}

@@ -34,9 +34,9 @@ type Cursors struct {
 }
 
 // SPSC is one side's, or in one process both sides', view of a single-producer, single-consumer ring.
-// One goroutine or thread may call the producing methods (Push, PushAll), another one the consuming
-// methods (Pop, Sleep, Wake), at the same time; Len, Cap, Dropped and Corrupted may be called from
-// anywhere.
+// One goroutine or thread may call the producing methods (Push, PushAll, Write, Publish), another one
+// the consuming methods (Pop, Sleep, Wake), at the same time; Len, Cap, Dropped and Corrupted may be
+// called from anywhere.
 //
 // Memory order: the producer writes samples, then stores head; the consumer that loads this head
 // sees the samples. The consumer copies samples out, then stores tail; the producer that loads this
@@ -51,6 +51,7 @@ type SPSC struct {
 	mask    uint64
 
 	// The producer's own.
+	written  uint64 // samples from head on that are not published yet
 	seenTail uint64 // its last look at tail: saves a cache miss per push
 	wake     func()
 
@@ -96,43 +97,59 @@ func (r *SPSC) OnSleeper(wake func()) { r.wake = wake }
 // Push appends a copy of *s and reports whether there was room; if not, the drop is counted. It does
 // not allocate.
 func (r *SPSC) Push(s *measurement.Sample) bool {
-	head := r.cursors.head.Load()
-	if !r.room(head, 1) {
+	ok := r.Write(s)
+	r.Publish()
+	return ok
+}
+
+// Write is Push without Publish: the consumer sees the sample after the next Publish, Push or PushAll. Of several
+// samples that is cheaper, since not each of them has to reach memory that the consumer read before the next is made.
+func (r *SPSC) Write(s *measurement.Sample) bool {
+	next := r.next()
+	if !r.room(next, 1) {
 		r.cursors.dropped.Add(1)
 		return false
 	}
-	r.samples[head&r.mask] = *s
-	r.publish(head + 1)
+	r.samples[next&r.mask] = *s
+	r.written++
 	return true
 }
 
 // PushAll appends n samples, made one after the other by next, or none at all: it reports false,
 // without counting a drop, when there is no room for all of them. They become visible together.
 func (r *SPSC) PushAll(n int, next func(i int) measurement.Sample) bool {
-	head := r.cursors.head.Load()
-	if !r.room(head, uint64(n)) {
+	first := r.next()
+	if !r.room(first, uint64(n)) {
 		return false
 	}
 	for i := range n {
-		r.samples[(head+uint64(i))&r.mask] = next(i)
+		r.samples[(first+uint64(i))&r.mask] = next(i)
 	}
-	r.publish(head + uint64(n))
+	r.written += uint64(n)
+	r.Publish()
 	return true
 }
 
-// room reports whether n samples fit behind head.
-func (r *SPSC) room(head, n uint64) bool {
+// next is the number of the sample to be written next.
+func (r *SPSC) next() uint64 { return r.cursors.head.Load() + r.written }
+
+// room reports whether n samples from next on fit in.
+func (r *SPSC) room(next, n uint64) bool {
 	capacity := r.mask + 1
-	if head-r.seenTail+n <= capacity {
+	if next-r.seenTail+n <= capacity {
 		return true
 	}
 	r.seenTail = r.cursors.tail.Load()
-	return head-r.seenTail+n <= capacity
+	return next-r.seenTail+n <= capacity
 }
 
-// publish makes what is before head visible, and wakes the consumer if it sleeps.
-func (r *SPSC) publish(head uint64) {
-	r.cursors.head.Store(head)
+// Publish makes what is written visible, and wakes the consumer if it sleeps.
+func (r *SPSC) Publish() {
+	if r.written == 0 {
+		return
+	}
+	r.cursors.head.Store(r.next())
+	r.written = 0
 	if r.cursors.asleep.Load() != 0 && r.cursors.asleep.Swap(0) != 0 {
 		r.wake()
 	}

@@ -274,3 +274,26 @@ func BenchmarkPushPop(b *testing.B) {
 		r.Pop(buf)
 	}
 }
+
+func TestWrittenSamplesAreThereOncePublished(t *testing.T) {
+	r := newRing(t, 4)
+	woken := 0
+	r.OnSleeper(func() { woken++ })
+	if !r.Sleep() {
+		t.Fatal("Sleep on an empty ring: false")
+	}
+	for i := range uint64(5) {
+		if got, want := r.Write(&measurement.Sample{Seq: i}), i < 4; got != want {
+			t.Errorf("Write %d into a ring of 4 = %v, want %v", i, got, want)
+		}
+	}
+	buf := make([]measurement.Sample, 8)
+	if n := r.Pop(buf); n != 0 || woken != 0 {
+		t.Errorf("before Publish: %d samples, woken %d times, want none", n, woken)
+	}
+	r.Publish()
+	r.Publish()
+	if n := r.Pop(buf); n != 4 || buf[3].Seq != 3 || woken != 1 || r.Dropped() != 1 {
+		t.Errorf("%d samples, the last of them %d, woken %d times, dropped %d, want 4, 3, 1, 1", n, buf[3].Seq, woken, r.Dropped())
+	}
+}

@@ -15,9 +15,6 @@ import (
 // stamped has everything that the kernel attaches to entries of the error queue.
 var stamped = packetio.Options{MaxSize: 1470, Batch: batch, Transmit: true, Errors: true, Marks: true}
 
-// chosen is stamped for packets with Notify alone.
-var chosen = packetio.Options{MaxSize: 1470, Batch: batch, TransmitSome: true, Errors: true, Marks: true}
-
 // awaitNotices reads n notices about packets of the socket t.
 func (r *rig) awaitNotices(conn packetio.Conn, t Token, n int) []packetio.Notice {
 	r.Helper()
@@ -110,7 +107,7 @@ func TestTransmitTimestampsNameTheirPackets(t *testing.T) {
 		for range 3 {
 			var sendings []sending
 			for _, n := range []int{1, 16, 3, 2 * batch} {
-				sendings = append(sendings, r.timed(sender, packetsTo(receiver.LocalAddr(), n)))
+				sendings = append(sendings, r.timed(sender, notifying(packetsTo(receiver.LocalAddr(), n))))
 			}
 			r.wantTransmitted(sender, senderToken, sendings...)
 		}
@@ -119,7 +116,7 @@ func TestTransmitTimestampsNameTheirPackets(t *testing.T) {
 
 func TestTransmitTimestampsOfChosenPacketsNameThem(t *testing.T) {
 	eachLoopback(t, func(r *rig, loopback netip.Addr) {
-		sender, receiver := r.listenUDP(loopback, chosen, senderToken), r.listenUDP(loopback, small, receiverToken)
+		sender, receiver := r.listenUDP(loopback, stamped, senderToken), r.listenUDP(loopback, small, receiverToken)
 		for next := uint32(0); next < 30; {
 			packets := packetsTo(receiver.LocalAddr(), batch)
 			for i := range packets {
@@ -173,12 +170,10 @@ func TestTransmitTimestampsStayRightAfterFailedSends(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			for _, options := range []packetio.Options{stamped, chosen} {
-				r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
-				sender := r.listenUDP(loopback, options, senderToken)
-				receiver := r.listenUDP(loopback, small, receiverToken)
-				r.failBetween(sender, receiver, tt.fail, tt.want)
-			}
+			r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
+			sender := r.listenUDP(loopback, stamped, senderToken)
+			receiver := r.listenUDP(loopback, small, receiverToken)
+			r.failBetween(sender, receiver, tt.fail, tt.want)
 		})
 	}
 }
@@ -189,12 +184,10 @@ func TestTransmitTimestampsStayRightBehindAFirewall(t *testing.T) {
 	host.Run(t, "iptables", "-w", "-A", "OUTPUT", "-p", "udp", "--dport", "9", "-j", "DROP")
 	loopback := netip.MustParseAddr("127.0.0.1")
 	drop := func(p *packetio.Packet) { p.Remote = netip.AddrPortFrom(loopback, 9) }
-	for _, options := range []packetio.Options{stamped, chosen} {
-		r := newRig(t, epoll)
-		sender := r.listenUDPOn(host, loopback, options, senderToken)
-		receiver := r.listenUDPOn(host, loopback, small, receiverToken)
-		r.failBetween(sender, receiver, drop, syscall.EPERM)
-	}
+	r := newRig(t, epoll)
+	sender := r.listenUDPOn(host, loopback, stamped, senderToken)
+	receiver := r.listenUDPOn(host, loopback, small, receiverToken)
+	r.failBetween(sender, receiver, drop, syscall.EPERM)
 }
 
 // listenUDPOn opens a UDP socket on a host of a lab.
@@ -236,10 +229,10 @@ func (r *rig) failBetween(sender, receiver packetio.Conn, fail func(p *packetio.
 func TestTransmitTimestampsReadMuchLaterAreRightOrMissing(t *testing.T) {
 	r, loopback := newRig(t, epoll), netip.MustParseAddr("127.0.0.1")
 	sender, receiver := r.listenUDP(loopback, stamped, senderToken), r.listenUDP(loopback, small, receiverToken)
-	failing := []packetio.Packet{{Remote: receiver.LocalAddr(), Data: make([]byte, 65536)}}
+	failing := []packetio.Packet{{Remote: receiver.LocalAddr(), Data: make([]byte, 65536), Notify: true}}
 	var sendings []sending
 	for range 100 {
-		sendings = append(sendings, r.timed(sender, packetsTo(receiver.LocalAddr(), 1)))
+		sendings = append(sendings, r.timed(sender, notifying(packetsTo(receiver.LocalAddr(), 1))))
 		if n, err := sender.WriteBatch(failing); n != 0 || err == nil {
 			t.Fatalf("WriteBatch = %d, %v, want 0 and an error", n, err)
 		}
@@ -261,9 +254,9 @@ func TestUnreachablePortIsNoticed(t *testing.T) {
 		for i := range 5 {
 			nobody := closedPort(r, loopback)
 			data := payload(i, 50)
-			lost := r.timed(sender, []packetio.Packet{{Remote: nobody, Data: data}})
+			lost := r.timed(sender, []packetio.Packet{{Remote: nobody, Data: data, Notify: true}})
 			// The error that is pending now must fail neither this call nor the numbering.
-			kept := r.timed(sender, packetsTo(receiver.LocalAddr(), 2))
+			kept := r.timed(sender, notifying(packetsTo(receiver.LocalAddr(), 2)))
 			var transmitted int
 			for _, n := range r.awaitNotices(sender, senderToken, 4) {
 				if n.Transmitted != 0 {

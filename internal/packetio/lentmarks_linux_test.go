@@ -44,7 +44,7 @@ func TestBorrowedSocketsTellWhatTheirUserAskedFor(t *testing.T) {
 		if borrowed.FD, err = unix.FcntlInt(uintptr(lent.FD), unix.F_DUPFD_CLOEXEC, 0); err != nil {
 			t.Fatal(err)
 		}
-		conn, missing, err := BorrowUDP(borrowed, Options{MaxSize: 100, Batch: 4, Marks: true, TransmitSome: true})
+		conn, missing, err := BorrowUDP(borrowed, Options{MaxSize: 100, Batch: 4, Marks: true, Transmit: true})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -16,26 +16,6 @@ const (
 	quoted = 576
 )
 
-// transmit says which packets get a transmit timestamp.
-type transmit uint8
-
-const (
-	transmitNone transmit = iota
-	transmitAll
-	transmitSome // those with Notify
-)
-
-// enable has the kernel stamp such packets, and number them from 0.
-func (t transmit) enable(fd int) error {
-	switch t {
-	case transmitAll:
-		return timestamp.EnableTransmit(fd)
-	case transmitSome:
-		return timestamp.EnableTransmitSome(fd)
-	}
-	return nil
-}
-
 // enableErrors has the kernel queue ICMP errors (IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7)). Without
 // it a socket that is not connected hears nothing of them.
 func enableErrors(fd int, local netip.Addr) error {
@@ -45,32 +25,22 @@ func enableErrors(fd int, local netip.Addr) error {
 	return setInt(fd, unix.IPPROTO_IPV6, unix.IPV6_RECVERR, 1, "IPV6_RECVERR")
 }
 
-// number begins numbering packets.
-func (c *LinuxConn) number(o Options) error {
-	switch {
-	case o.Transmit:
-		c.transmit = transmitAll
-	case o.TransmitSome:
-		c.transmit = transmitSome
-	}
-	err := c.transmit.enable(c.fd)
-	if err != nil {
-		c.transmit = transmitNone
-	}
+// number has the kernel stamp packets that ask for it, and number them from 0.
+func (c *LinuxConn) number() error {
+	err := timestamp.EnableTransmit(c.fd)
+	c.transmit = err == nil
 	return err
 }
 
 // numbers reports whether the packet is one of those that are numbered.
-func (c *LinuxConn) numbers(p *Packet) bool { return c.transmit != transmitSome || p.Notify }
+func (c *LinuxConn) numbers(p *Packet) bool { return !c.transmit || p.Notify }
 
 // renumber makes our numbers and the kernel's agree again after a failed send. Whether the kernel
 // counted that packet depends on where it failed: too long or no route, it did not; dropped by a
 // firewall rule on the way out, it did (tried on Linux 6.18; before 6.3 it counted more of them).
 func (c *LinuxConn) renumber() {
 	c.ids.restart(clock.WallNow())
-	if c.transmit.enable(c.fd) != nil {
-		c.transmit = transmitNone
-	}
+	_ = c.number()
 }
 
 // ReadNotices implements Conn. It does not allocate.

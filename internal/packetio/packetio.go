@@ -34,7 +34,7 @@ type Packet struct {
 	ID     uint32 // sent: the number that its Notice will carry, if there will be one
 	TOS    uint8  // DSCP << 2 | ECN, of the IPv4 TOS or the IPv6 Traffic Class octet; to be sent: 0 = the system's
 	TTL    uint8  // or hop limit. Received: 0 = neither it nor TOS is known; to be sent: 0 = the system's
-	Notify bool   // to be sent: have a Notice tell when it leaves; only for sockets with Options.TransmitSome
+	Notify bool   // to be sent: have a Notice tell when it leaves; only for sockets with Options.Transmit
 }
 
 // Notice is news about a packet sent earlier: when it really left, or that it could not arrive.
@@ -73,10 +73,7 @@ type Options struct {
 	// Stamp, if it is not nil, is called by each WriteBatch when all is ready but for the system call: whoever
 	// writes the time into the packets' Data does so there.
 	Stamp    func()
-	Transmit bool // ask for transmit timestamps
-	// TransmitSome asks for transmit timestamps of those packets only that have Notify set. It is
-	// instead of Transmit.
-	TransmitSome bool
+	Transmit bool // have a Notice tell when a packet leaves that has Notify set
 	// Marks asks for TOS and TTL of received packets, which costs time for each.
 	Marks bool
 	// Errors asks for ICMP errors about packets sent. A socket that does not is not woken by them, and

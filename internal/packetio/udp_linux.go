@@ -22,7 +22,7 @@ type LinuxConn struct {
 	errors   *sys.RecvBatch
 	overflow uint64
 	drops    uint32 // the kernel's counter, as last seen
-	transmit transmit
+	transmit bool   // Options.Transmit, and the kernel does
 	ids      transmitIDs
 	ttl      ownTTL
 }
@@ -109,7 +109,9 @@ func (c *LinuxConn) setUp(o Options) (missing Missing, err error) {
 	if o.Marks {
 		missing = append(missing, enableMarks(c.fd, c.local.Addr())...)
 	}
-	missing.try(c.number(o))
+	if o.Transmit {
+		missing.try(c.number())
+	}
 	return missing, nil
 }
 
@@ -208,7 +210,7 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 			retried = false
 			continue
 		}
-		if c.transmit != transmitNone && c.numbers(&packets[sent]) {
+		if c.transmit && c.numbers(&packets[sent]) {
 			c.renumber()
 		}
 		// The kernel reports an ICMP error about an earlier packet as failure of the next call on the
@@ -223,7 +225,7 @@ func (c *LinuxConn) WriteBatch(packets []Packet) (int, error) {
 
 // ancillary is what the kernel must be told of a packet, because the socket by itself would do something else.
 func (c *LinuxConn) ancillary(p *Packet) sys.Ancillary {
-	a := sys.Ancillary{TOS: p.TOS, Stamp: p.Notify && c.transmit == transmitSome}
+	a := sys.Ancillary{TOS: p.TOS, Stamp: p.Notify && c.transmit}
 	if p.Local != c.only {
 		a.From = p.Local
 	}

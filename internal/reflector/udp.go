@@ -39,7 +39,7 @@ type socket struct {
 func (r *Reflector) listenUDP(local netip.AddrPort) (packetio.Missing, error) {
 	s := &socket{replies: make([]packetio.Packet, 0, readBatch)}
 	options := packetio.Options{
-		MaxSize: r.config.MaxSize, Batch: readBatch, Stamp: func() { r.complete(s) }, TransmitSome: true, Marks: true,
+		MaxSize: r.config.MaxSize, Batch: readBatch, Stamp: func() { r.complete(s) }, Transmit: true, Marks: true,
 	}
 	conn, missing, err := r.network.ListenUDP(local, options, token(udpSocket, len(r.sockets), 0))
 	if err != nil {

@@ -110,8 +110,11 @@ func (s *Sender) stageStamp(x *session, slot clock.Mono) {
 	if ttl == 0 {
 		ttl = stampTTL
 	}
-	x.lane.out = append(x.lane.out, packetio.Packet{Data: p.data, Remote: x.Remote, TOS: x.DSCP << 2, TTL: ttl})
-	x.lane.staged = append(x.lane.staged, stagedProbe{session: x, slot: slot, flow: &w.flow, unasked: v&unasked != 0})
+	asks := v&unasked == 0
+	x.lane.out = append(x.lane.out, packetio.Packet{
+		Data: p.data, Remote: x.Remote, TOS: x.DSCP << 2, TTL: ttl, Notify: asks, // without a reply, T1 is of no use
+	})
+	x.lane.staged = append(x.lane.staged, stagedProbe{session: x, slot: slot, flow: &w.flow, unasked: !asks})
 }
 
 // variant chooses which packet the probe of a slot is.

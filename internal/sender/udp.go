@@ -123,7 +123,7 @@ func (s *Sender) stage(x *session, slot clock.Mono) {
 		s.refuse(x, errClockUnset)
 		return
 	}
-	l.out = append(l.out, packetio.Packet{Data: message, Remote: x.Remote, TOS: x.DSCP << 2, TTL: x.TTL})
+	l.out = append(l.out, packetio.Packet{Data: message, Remote: x.Remote, TOS: x.DSCP << 2, TTL: x.TTL, Notify: true})
 	l.staged = append(l.staged, stagedProbe{session: x, slot: slot, flow: &x.text})
 }
 
@@ -154,7 +154,7 @@ func (s *Sender) stampLane(l *lane) {
 	}
 }
 
-// left records a probe that the system took, and that its transmit timestamp is expected.
+// left records a probe that the system took, and that its transmit timestamp is expected if it asked for that.
 func (s *Sender) left(l *lane, p *packetio.Packet, probe *stagedProbe) {
 	table, wall, mono := probe.flow.table, l.wall, l.mono
 	seq, _ := table.Next()
@@ -165,7 +165,9 @@ func (s *Sender) left(l *lane, p *packetio.Packet, probe *stagedProbe) {
 	}
 	probe.session.takePlace(probe.flow, seq)
 	s.tookSlot(probe.session, probe.slot, mono)
-	l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
+	if p.Notify {
+		l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
+	}
 }
 
 // countLeft counts probes that the system took: together, because each change of a counter waits until all that was

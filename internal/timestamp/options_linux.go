@@ -31,15 +31,9 @@ func EnableReceive(fd int) error {
 // (Documentation/networking/timestamping.rst, sections 1.3.2 and 1.3.3).
 const reporting = unix.SOF_TIMESTAMPING_SOFTWARE | unix.SOF_TIMESTAMPING_OPT_ID | unix.SOF_TIMESTAMPING_OPT_TSONLY
 
-// EnableTransmit asks for a software timestamp of every datagram sent on fd, to be read from the error
-// queue. The packets are numbered from 0 since this call.
-func EnableTransmit(fd int) error {
-	return enable(fd, reporting|unix.SOF_TIMESTAMPING_TX_SOFTWARE)
-}
-
-// EnableTransmitSome is EnableTransmit for those datagrams only that ask for it, each by a control
-// message (sys.Ancillary). No others are numbered.
-func EnableTransmitSome(fd int) error { return enable(fd, reporting) }
+// EnableTransmit asks for software timestamps, to be read from the error queue, of those datagrams sent on fd that
+// ask for one each by a control message (sys.Ancillary). These are numbered from 0 since this call, and no others.
+func EnableTransmit(fd int) error { return enable(fd, reporting) }
 
 // optRxFilter (SOF_TIMESTAMPING_OPT_RX_FILTER, since Linux 6.12) keeps the kernel from telling, with each packet that
 // is received, its timestamp a second time in a message of SO_TIMESTAMPING: what we ask for is about packets sent.

@@ -2,6 +2,7 @@ package timestamp
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -58,9 +59,9 @@ func openBoundTo(t *testing.T, ip netip.Addr, kind int) (fd int, local netip.Add
 	return fd, netip.AddrPortFrom(ip, uint16(sa.(*unix.SockaddrInet4).Port))
 }
 
-// send sends n packets in one call and returns how many the kernel took.
+// send sends n packets, which ask for a transmit timestamp, in one call and returns how many the kernel took.
 func send(fd, n int, to netip.AddrPort) (int, unix.Errno) {
-	return sendWith(fd, to, make([]sys.Ancillary, n)...)
+	return sendWith(fd, to, slices.Repeat([]sys.Ancillary{{Stamp: true}}, n)...)
 }
 
 // sendWith sends a packet with each of these.
@@ -137,7 +138,7 @@ func TestOnlyPacketsThatAskForTransmitTimestampsAreNumbered(t *testing.T) {
 	fd := open(t, unix.SOCK_DGRAM)
 	_, to := openBound(t, unix.SOCK_DGRAM)
 	for range 3 {
-		if err := EnableTransmitSome(fd); err != nil {
+		if err := EnableTransmit(fd); err != nil {
 			t.Fatal(err)
 		}
 		for round := range 3 {
@@ -219,7 +220,7 @@ func TestAcceptedSocketsInheritReceiveTimestamps(t *testing.T) {
 	}
 }
 
-// A packet that a firewall drops on its way out fails the send, but has used up a number. That is why
+// A packet that a firewall drops on its way out fails the send, but has used up a number if it asked. That is why
 // the numbers must be made to agree again after a failure.
 func TestPacketsDroppedByAFirewallAreNumbered(t *testing.T) {
 	lab := netnstest.New(t)
@@ -238,20 +239,6 @@ func TestPacketsDroppedByAFirewallAreNumbered(t *testing.T) {
 	if err := EnableTransmit(fd); err != nil {
 		t.Fatal(err)
 	}
-	if n, errno := send(fd, 1, dropped); n != 0 || errno != unix.EPERM {
-		t.Fatalf("sent %d packets through a firewall that drops them: %v, want %v", n, errno, unix.EPERM)
-	}
-	if n, errno := send(fd, 1, allowed); n != 1 || errno != 0 {
-		t.Fatalf("sent %d packets of 1: %v", n, errno)
-	}
-	if entries := transmitted(t, fd); len(entries) != 1 || entries[0].ID != 1 {
-		t.Errorf("the packet after the dropped one left %+v, want number 1", entries)
-	}
-
-	// Where packets ask one by one, only those that did can disturb the numbers.
-	if err := EnableTransmitSome(fd); err != nil {
-		t.Fatal(err)
-	}
 	for number, with := range []sys.Ancillary{{}, {Stamp: true}} {
 		if n, errno := sendWith(fd, dropped, with); n != 0 || errno != unix.EPERM {
 			t.Fatalf("sent %d packets through a firewall that drops them: %v, want %v", n, errno, unix.EPERM)
@@ -268,27 +255,23 @@ func TestPacketsDroppedByAFirewallAreNumbered(t *testing.T) {
 
 // Before Linux 6.12 a packet comes with its timestamp twice, as soon as those sent are to be stamped.
 func TestTransmitTimestampsAddNothingToWhatIsReceived(t *testing.T) {
-	for name, enable := range map[string]func(int) error{"all": EnableTransmit, "some": EnableTransmitSome} {
-		t.Run(name, func(t *testing.T) {
-			fd, to := openBound(t, unix.SOCK_DGRAM)
-			if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, optRxFilter); err != nil {
-				t.Skip("needs Linux 6.12: ", err)
-			}
-			for _, enable := range []func(int) error{EnableReceive, enable} {
-				if err := enable(fd); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if n, errno := send(openFor(t, to.Addr(), unix.SOCK_DGRAM), 1, to); n != 1 || errno != 0 {
-				t.Fatalf("sent %d packets of 1: %v", n, errno)
-			}
-			batch := sys.NewRecvBatch(1, 100)
-			if n, errno := batch.Recv(fd, 1, 0); n != 1 || errno != 0 {
-				t.Fatalf("received %d packets of 1: %v", n, errno)
-			}
-			if is, _, rest := next(batch.Control(0)); is != socketStamp && is != socketStampWide || len(rest) > 0 {
-				t.Errorf("a packet came with %x, want one message with its timestamp", batch.Control(0))
-			}
-		})
+	fd, to := openBound(t, unix.SOCK_DGRAM)
+	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, optTimestamp, optRxFilter); err != nil {
+		t.Skip("needs Linux 6.12: ", err)
+	}
+	for _, enable := range []func(int) error{EnableReceive, EnableTransmit} {
+		if err := enable(fd); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, errno := send(openFor(t, to.Addr(), unix.SOCK_DGRAM), 1, to); n != 1 || errno != 0 {
+		t.Fatalf("sent %d packets of 1: %v", n, errno)
+	}
+	batch := sys.NewRecvBatch(1, 100)
+	if n, errno := batch.Recv(fd, 1, 0); n != 1 || errno != 0 {
+		t.Fatalf("received %d packets of 1: %v", n, errno)
+	}
+	if is, _, rest := next(batch.Control(0)); is != socketStamp && is != socketStampWide || len(rest) > 0 {
+		t.Errorf("a packet came with %x, want one message with its timestamp", batch.Control(0))
 	}
 }

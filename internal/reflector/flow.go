@@ -88,10 +88,10 @@ func (r *Reflector) findFlow(key *flowKey, a *arrival) *session {
 	f.key, f.serial, f.count, f.copies, f.followUp, f.leftAt = *key, r.sessions.serial, counts{}, 0, false, 0
 	f.sequence.Reset()
 	*x = session{
-		id: r.sessions.newID(), transport: a.transport, remote: a.remote, open: true, last: a.now, flow: f,
+		id: r.sessions.newID(), transport: a.transport, ends: a.ends, open: true, last: a.now, flow: f,
 	}
 	r.sessions.flows[*key] = x
-	if text := r.sessions.udp[a.remote]; text != nil && text.asked {
+	if text := r.sessions.udp[a.ends]; text != nil && text.asked {
 		text.left = true
 	}
 	r.counters.Inc(selfstats.SessionsOpened)

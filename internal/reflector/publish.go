@@ -1,7 +1,6 @@
 package reflector
 
 import (
-	"net/netip"
 	"slices"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
@@ -16,17 +15,17 @@ import (
 type arrival struct {
 	session   *session
 	transport measurement.Transport
-	remote    netip.AddrPort
-	message   textproto.Message // of text
-	identity  stamp.SessionIdentity
-	t1        int64
-	at        clock.Wall // T2
-	stamp     measurement.TimestampSource
-	now       clock.Mono // when it was read
-	seq       uint64
-	fresh     bool         // not a duplicate, not after it was declared lost
-	lost      uint64       // probes that this one shows to be lost: of text
-	losses    []match.Lost // of STAMP, in losses of the Reflector
+	ends
+	message  textproto.Message // of text
+	identity stamp.SessionIdentity
+	t1       int64
+	at       clock.Wall // T2
+	stamp    measurement.TimestampSource
+	now      clock.Mono // when it was read
+	seq      uint64
+	fresh    bool         // not a duplicate, not after it was declared lost
+	lost     uint64       // probes that this one shows to be lost: of text
+	losses   []match.Lost // of STAMP, in losses of the Reflector
 }
 
 // nextArrival is memory for an arrival: that behind those of the batch so far, so that it need not be copied there.

@@ -1,7 +1,6 @@
 package reflector
 
 import (
-	"net/netip"
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
@@ -29,7 +28,7 @@ const (
 type session struct {
 	id        measurement.SessionID
 	transport measurement.Transport
-	remote    netip.AddrPort
+	ends
 	identity  uint64 // hash of name and tags
 	announced bool   // the exporter has been told name and tags
 	open      bool
@@ -66,7 +65,7 @@ func (r *Reflector) find(known *session, a *arrival) (x *session, own bool) {
 // open opens the session of a probe in place of the former one of its address or connection, which may
 // be nil. It returns nil, and counts that, if there are too many.
 func (r *Reflector) open(former *session, a *arrival, identity uint64) *session {
-	opened := session{transport: a.transport, remote: a.remote, identity: identity, open: true, last: a.now}
+	opened := session{transport: a.transport, ends: a.ends, identity: identity, open: true, last: a.now}
 	if former != nil {
 		opened.renamed, opened.circle = a.now, former.circle
 		r.publishArrived() // what this batch has of the former session, before its memory is used again
@@ -81,7 +80,7 @@ func (r *Reflector) open(former *session, a *arrival, identity uint64) *session 
 	*x = opened
 	x.window.Reset(textproto.Numbers)
 	if a.transport == measurement.UDP {
-		r.sessions.udp[a.remote] = x
+		r.sessions.udp[a.ends] = x
 	}
 	r.counters.Inc(selfstats.SessionsOpened)
 	return x
@@ -98,8 +97,8 @@ func (r *Reflector) refuse() {
 
 // end forgets a session.
 func (r *Reflector) end(x *session) {
-	if r.sessions.udp[x.remote] == x {
-		delete(r.sessions.udp, x.remote)
+	if r.sessions.udp[x.ends] == x {
+		delete(r.sessions.udp, x.ends)
 	}
 	if x.announced {
 		r.ended = append(r.ended, x.id)

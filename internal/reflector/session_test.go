@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/loop"
+	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
@@ -80,6 +82,31 @@ func TestNewIdentityOnAnAddressIsANewSession(t *testing.T) {
 				r.counts(selfstats.ProbesDuplicate, 0)
 			})
 		})
+	}
+}
+
+// One prober has a target at each of several addresses of this host: they share its address and their names.
+func TestSessionsInTextToSeveralOfOurAddressesAreToldApart(t *testing.T) {
+	f := newFakeFlow(t, Stamp{})
+	const targets, rounds = 3, 2 * 101
+	for n := range rounds {
+		for target := range targets {
+			local := fakeLocal
+			for range target {
+				local = local.Next()
+			}
+			data := probe((n + 40*target) % 101).bytes() // each begins at another number
+			f.conn.incoming = []packetio.Packet{{Data: data, Remote: fakeRemote, Local: local, At: t2}}
+			f.Ready(loop.Ready{Token: token(udpSocket, 0, 0), Read: true}, readBatch)
+		}
+	}
+	for c, want := range map[selfstats.Counter]uint64{
+		selfstats.SessionsOpened: targets, selfstats.ProbesReflected: targets * rounds,
+		selfstats.ProbesMissing: 0, selfstats.ProbesReordered: 0, selfstats.ProbesDuplicate: 0, selfstats.ProbesLooped: 0,
+	} {
+		if got := f.counters.Get(c); got != want {
+			t.Errorf("%v = %d, want %d", c, got, want)
+		}
 	}
 }
 

@@ -69,7 +69,7 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 		return
 	}
 	a := r.nextArrival()
-	*a = arrival{transport: measurement.UDP, remote: p.Remote, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
+	*a = arrival{transport: measurement.UDP, ends: ends{p.Remote, p.Local}, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
 	x := r.findFlow(&q.key, a)
 	if x == nil {
 		return

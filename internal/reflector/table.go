@@ -23,13 +23,19 @@ const (
 type table struct {
 	pool[session]
 	flowMemory pool[flow]
-	udp        map[netip.AddrPort]*session // text
-	flows      map[flowKey]*session        // STAMP
+	udp        map[ends]*session    // text
+	flows      map[flowKey]*session // STAMP
 	seed       maphash.Seed
 	nextID     measurement.SessionID
 	serial     uint64 // of the flow opened last
 	next       int    // the chunk to be visited next
 	full       bool   // said so, and there has not been much room since
+}
+
+// ends are the two ends of a session's path: a prober may have targets at several addresses of this host.
+type ends struct {
+	remote netip.AddrPort
+	local  netip.Addr // not valid over TCP, and where the system does not tell
 }
 
 // pool is memory for values of a kind.
@@ -43,7 +49,7 @@ type pool[T any] struct {
 func newTable(limit int) table {
 	return table{
 		pool: pool[session]{limit: limit}, flowMemory: pool[flow]{limit: limit},
-		udp: make(map[netip.AddrPort]*session), flows: make(map[flowKey]*session),
+		udp: make(map[ends]*session), flows: make(map[flowKey]*session),
 		seed: maphash.MakeSeed(), nextID: measurement.ReflectedIDs,
 	}
 }

@@ -186,7 +186,7 @@ func (r *Reflector) scan(p *peer, at clock.Wall, stamp measurement.TimestampSour
 			r.counters.Inc(selfstats.ProbesUnauthenticated)
 			return false
 		}
-		a := arrival{transport: measurement.TCP, remote: p.stream.Remote(), message: m, t1: m.Timestamp, at: at, stamp: stamp, now: now}
+		a := arrival{transport: measurement.TCP, ends: ends{remote: p.stream.Remote()}, message: m, t1: m.Timestamp, at: at, stamp: stamp, now: now}
 		x, own := r.find(p.session, &a)
 		if x == nil {
 			return false

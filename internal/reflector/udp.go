@@ -94,7 +94,7 @@ func (r *Reflector) reflect(s *socket, k int, p *packetio.Packet, now clock.Mono
 // isTexts reports whether a datagram that is no text comes from an address that sends text. A prober that
 // asks for STAMP may go over to it.
 func (r *Reflector) isTexts(p *packetio.Packet, now clock.Mono) bool {
-	x := r.sessions.udp[p.Remote]
+	x := r.sessions.udp[ends{p.Remote, p.Local}]
 	return x != nil && !x.asked && now.Sub(x.last) <= max(kindSticks, idleIntervals*x.gap)
 }
 
@@ -113,9 +113,9 @@ func (r *Reflector) reflectText(s *socket, k int, p *packetio.Packet, m *textpro
 		return
 	}
 	a := arrival{
-		transport: measurement.UDP, remote: p.Remote, message: *m, t1: m.Timestamp, at: p.At, stamp: p.Stamp, now: now,
+		transport: measurement.UDP, ends: ends{p.Remote, p.Local}, message: *m, t1: m.Timestamp, at: p.At, stamp: p.Stamp, now: now,
 	}
-	x, own := r.find(r.sessions.udp[p.Remote], &a)
+	x, own := r.find(r.sessions.udp[ends{p.Remote, p.Local}], &a)
 	if x == nil {
 		return
 	}

@@ -131,10 +131,10 @@ func (s *Sender) flush(l *lane) {
 			s.stampProbe(&l.staged[i], l.out[i].Data, wall)
 		}
 		n, err := l.conn.WriteBatch(l.out)
+		s.countLeft(l.staged[:n], mono)
 		for i := range n {
 			s.left(l, &l.out[i], &l.staged[i], mono, wall)
 		}
-		s.countLeft(l.staged[:n])
 		if err != nil {
 			s.refuse(l.staged[n].session, err)
 			n++
@@ -155,15 +155,15 @@ func (s *Sender) left(l *lane, p *packetio.Packet, probe *stagedProbe, mono cloc
 		table.Add(mono, wall, s.step.Epoch())
 	}
 	probe.session.takePlace(probe.flow, seq)
-	s.tookSlot(probe.session, probe.slot, mono)
 	l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
 }
 
-// countLeft counts probes that the system took: together, because each change of a counter waits until all that was
-// written before has reached memory.
-func (s *Sender) countLeft(probes []stagedProbe) {
+// countLeft counts probes that the system took at mono: together and before they are recorded, because each change of
+// a counter waits until all that was written before has reached memory, and a probe's place in its table is far away.
+func (s *Sender) countLeft(probes []stagedProbe, mono clock.Mono) {
 	oneWay := uint64(0)
 	for i := range probes {
+		s.tookSlot(probes[i].session, probes[i].slot, mono)
 		if probes[i].unasked {
 			oneWay++
 		}

@@ -77,10 +77,11 @@ static struct sockaddr_in address(const char *ip, const char *port)
 	return a;
 }
 
+/* udp opens a socket. All have receive timestamps, since who sends probes needs those of the answers. */
 static int udp(void)
 {
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	if (fd < 0)
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), on = 1;
+	if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on))
 		fail("socket");
 	return fd;
 }
@@ -228,9 +229,9 @@ static uint64_t answer(const char *port)
 	static struct batch in;
 	static volatile uint64_t sum;
 	struct sockaddr_in local = address("127.0.0.1", port);
-	int fd = udp(), on = 1;
+	int fd = udp();
 	roomy(fd);
-	if (setsockopt(fd, SOL_SOCKET, SO_TIMESTAMPNS, &on, sizeof on) || bind(fd, (void *)&local, sizeof local))
+	if (bind(fd, (void *)&local, sizeof local))
 		fail("listen");
 	puts("ready");
 	fflush(stdout);

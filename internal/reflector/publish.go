@@ -28,7 +28,8 @@ type arrival struct {
 	losses   []match.Lost // of STAMP, in losses of the Reflector
 }
 
-// nextArrival is memory for an arrival: that behind those of the batch so far, so that it need not be copied there.
+// nextArrival is memory for an arrival: that behind those of the batch so far, so that it need not be copied there. It
+// holds what an earlier one left.
 func (r *Reflector) nextArrival() *arrival {
 	r.arrived = slices.Grow(r.arrived, 1)
 	return &r.arrived[:len(r.arrived)+1][len(r.arrived)]
@@ -43,9 +44,16 @@ func (r *Reflector) addArrival(a *arrival) {
 	}
 }
 
-// receive counts a probe that is answered.
+// countReceived counts the probes that are about to be answered: together, and so that whoever has an answer finds its
+// probe counted.
+func (r *Reflector) countReceived() {
+	r.counters.Add(selfstats.ProbesReceived, r.received)
+	r.received = 0
+}
+
+// receive notes a probe that is answered.
 func (r *Reflector) receive(a *arrival) {
-	r.counters.Inc(selfstats.ProbesReceived)
+	r.received++
 	if a.stamp == measurement.SourceUser {
 		r.counters.Inc(selfstats.RxTimestampsMissing)
 	}
@@ -132,11 +140,15 @@ func (r *Reflector) tellEnded() (all bool) {
 
 // publishOWD writes the one-way delay of a probe to the ring, as it is: negative when the clocks disagree.
 func (r *Reflector) publishOWD(a *arrival) {
+	s := r.config.Ring.Place()
+	if s == nil {
+		return
+	}
 	t1, t2 := a.t1, int64(a.at)
-	r.config.Ring.Write(&measurement.Sample{
-		Session: a.session.id, Kind: measurement.KindMetric, Metric: a.session.transport.Metrics().OWD, Seq: a.seq,
-		Time: t2, Value: measurement.OWD(t1, t2), Sent: measurement.SourceUser, Received: a.stamp, T1: t1, T2: t2,
-	})
+	s.Session, s.Kind, s.Metric = a.session.id, measurement.KindMetric, a.session.transport.Metrics().OWD
+	s.Sent, s.Received, s.Seq = measurement.SourceUser, a.stamp, a.seq
+	s.Time, s.Value = t2, measurement.OWD(t1, t2)
+	s.T1, s.T2, s.T3, s.T4 = t1, t2, 0, 0
 }
 
 // missed publishes probes of a session as lost on their way to us. Of text, their times are when that was

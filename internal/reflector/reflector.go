@@ -78,6 +78,7 @@ type Reflector struct {
 	notices   [noticeBatch]packetio.Notice
 	losses    []match.Lost            // of arrived
 	arrived   []arrival               // of the packets that are answered, until they are published
+	received  uint64                  // probes that are not counted yet
 	identity  []byte                  // that is being announced
 	ended     []measurement.SessionID // that the exporter has not been told of
 	cleaned   clock.Mono              // when that was last

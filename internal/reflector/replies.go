@@ -48,6 +48,7 @@ func (q *replies) memory() int { return cap(q.octets) + 4*cap(q.lengths) }
 // flush hands the staged replies to the connection. What it has no room for waits. False: the
 // connection can't go on.
 func (r *Reflector) flush(p *peer) bool {
+	r.countReceived()
 	ok := r.resume(p) && (p.waits || r.write(p, &r.staged)) && r.wait(p)
 	r.lose(&r.staged)
 	return ok

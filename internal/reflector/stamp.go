@@ -23,6 +23,7 @@ type stampRequest struct {
 	codec *stamp.Codec // for the reply; nil: it must not be answered
 	key   flowKey
 	t1    int64 // nanoseconds since the Unix epoch
+	reply stamp.Reply
 }
 
 // readStamp decodes a request. What is none, or must not be answered, has no codec, but a counter.
@@ -69,7 +70,7 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 		return
 	}
 	a := r.nextArrival()
-	*a = arrival{transport: measurement.UDP, ends: ends{p.Remote, p.Local}, t1: q.t1, at: p.At, stamp: p.Stamp, now: now}
+	a.transport, a.ends, a.t1, a.at, a.stamp, a.now, a.lost = measurement.UDP, ends{p.Remote, p.Local}, q.t1, p.At, p.Stamp, now, 0
 	x := r.findFlow(&q.key, a)
 	if x == nil {
 		return
@@ -79,18 +80,18 @@ func (r *Reflector) reflectStamp(s *socket, k int, p *packetio.Packet, now clock
 	if !answered {
 		return
 	}
-	reply, ok := r.buildReply(s, k, p, &q, x, count)
-	if reply.TLVErr != nil {
+	ok := r.buildReply(s, k, p, &q, x, count)
+	if q.reply.TLVErr != nil {
 		r.counters.Inc(selfstats.ProbesBadTLVs)
 	}
 	if !ok {
 		r.counters.Inc(selfstats.ReflectFailed)
-	} else if !reply.NoReply {
-		r.stage(s, k, p, &q, x, &reply)
+	} else if !q.reply.NoReply {
+		r.stage(s, k, p, &q, x)
 		s.pending[len(s.replies)-1].seq = count.sent
 		count.sent++
 	}
-	identity, own := r.identify(x, reply.Identity, now)
+	identity, own := r.identify(x, q.reply.Identity, now)
 	if len(r.losses) == 0 { // the batch so far was published
 		r.losses = append(r.losses, a.losses...)
 		a.losses = r.losses
@@ -124,7 +125,7 @@ func (r *Reflector) sight(x *session, number uint32, a *arrival) (count *counts,
 }
 
 // buildReply builds the reply to packet k, but for T3.
-func (r *Reflector) buildReply(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, count *counts) (stamp.Reply, bool) {
+func (r *Reflector) buildReply(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, count *counts) (ok bool) {
 	reflection := stamp.Reflection{
 		Seq: count.sent, T2: r.estimate.timestamp(p.At), ErrorEstimate: r.estimate.value, TTL: p.TTL,
 	}
@@ -135,19 +136,20 @@ func (r *Reflector) buildReply(s *socket, k int, p *packetio.Packet, q *stampReq
 		r.answers.answer(&reflection, s, p, x.flow, count, &r.estimate)
 	}
 	b := s.buffers[k]
-	reply, err := q.codec.Reflect(b[:cap(b)], &q.SenderPacket, &reflection)
+	var err error
+	q.reply, err = q.codec.Reflect(b[:cap(b)], &q.SenderPacket, &reflection)
 	if len(p.Data) >= shortReply {
-		reply.Size = min(reply.Size, len(p.Data))
+		q.reply.Size = min(q.reply.Size, len(p.Data))
 	}
-	return reply, err == nil
+	return err == nil
 }
 
 // stage stages a reply, marked as its request asks for.
-func (r *Reflector) stage(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session, reply *stamp.Reply) {
-	x.flow.followUp = x.flow.followUp || reply.FollowUp && !r.config.Stamp.Stateless
+func (r *Reflector) stage(s *socket, k int, p *packetio.Packet, q *stampRequest, x *session) {
+	x.flow.followUp = x.flow.followUp || q.reply.FollowUp && !r.config.Stamp.Stateless
 	s.pending[len(s.replies)] = pendingReply{codec: q.codec, session: x, serial: x.flow.serial}
 	s.replies = append(s.replies, packetio.Packet{
-		Data: s.buffers[k][:reply.Size], Remote: p.Remote, Local: p.Local,
-		TTL: replyTTL, TOS: reply.DSCP1 << 2, Notify: x.flow.followUp,
+		Data: s.buffers[k][:q.reply.Size], Remote: p.Remote, Local: p.Local,
+		TTL: replyTTL, TOS: q.reply.DSCP1 << 2, Notify: x.flow.followUp,
 	})
 }

@@ -65,6 +65,7 @@ func (r *Reflector) readyUDP(s *socket, limit int) {
 	for k := range n {
 		r.reflect(s, k, &r.packets[k], now)
 	}
+	r.countReceived()
 	r.answer(s)
 	r.publishArrived()
 	overflow := s.conn.Overflow()

@@ -132,10 +132,10 @@ func (s *Sender) stage(x *session, slot clock.Mono) {
 func (s *Sender) flush(l *lane) {
 	for len(l.out) > 0 {
 		n, err := l.conn.WriteBatch(l.out)
+		s.countLeft(l.staged[:n], l.mono)
 		for i := range n {
 			s.left(l, &l.out[i], &l.staged[i])
 		}
-		s.countLeft(l.staged[:n])
 		if err != nil {
 			s.refuse(l.staged[n].session, err)
 			n++
@@ -164,17 +164,17 @@ func (s *Sender) left(l *lane, p *packetio.Packet, probe *stagedProbe) {
 		table.Add(mono, wall, s.step.Epoch())
 	}
 	probe.session.takePlace(probe.flow, seq)
-	s.tookSlot(probe.session, probe.slot, mono)
 	if p.Notify {
 		l.flying[p.ID%inFlight] = flyingProbe{table, seq, p.ID}
 	}
 }
 
-// countLeft counts probes that the system took: together, because each change of a counter waits until all that was
-// written before has reached memory.
-func (s *Sender) countLeft(probes []stagedProbe) {
+// countLeft counts probes that the system took at mono: together and before they are recorded, because each change of
+// a counter waits until all that was written before has reached memory, and a probe's place in its table is far away.
+func (s *Sender) countLeft(probes []stagedProbe, mono clock.Mono) {
 	oneWay := uint64(0)
 	for i := range probes {
+		s.tookSlot(probes[i].session, probes[i].slot, mono)
 		if probes[i].unasked {
 			oneWay++
 		}

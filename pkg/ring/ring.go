@@ -34,7 +34,7 @@ type Cursors struct {
 }
 
 // SPSC is one side's, or in one process both sides', view of a single-producer, single-consumer ring.
-// One goroutine or thread may call the producing methods (Push, PushAll, Write, Publish), another one
+// One goroutine or thread may call the producing methods (Push, PushAll, Place, Publish), another one
 // the consuming methods (Pop, Sleep, Wake), at the same time; Len, Cap, Dropped and Corrupted may be
 // called from anywhere.
 //
@@ -97,22 +97,25 @@ func (r *SPSC) OnSleeper(wake func()) { r.wake = wake }
 // Push appends a copy of *s and reports whether there was room; if not, the drop is counted. It does
 // not allocate.
 func (r *SPSC) Push(s *measurement.Sample) bool {
-	ok := r.Write(s)
+	place := r.Place()
+	if place != nil {
+		*place = *s
+	}
 	r.Publish()
-	return ok
+	return place != nil
 }
 
-// Write is Push without Publish: the consumer sees the sample after the next Publish, Push or PushAll. Of several
-// samples that is cheaper, since not each of them has to reach memory that the consumer read before the next is made.
-func (r *SPSC) Write(s *measurement.Sample) bool {
+// Place is where the next sample is to be written, every field of it; nil when there is no room, which is counted. The
+// consumer sees it after the next Publish, Push or PushAll. For several samples that is cheaper than Push: none is
+// copied, and not each of them has to reach memory that the consumer read before the next is made.
+func (r *SPSC) Place() *measurement.Sample {
 	next := r.next()
 	if !r.room(next, 1) {
 		r.cursors.dropped.Add(1)
-		return false
+		return nil
 	}
-	r.samples[next&r.mask] = *s
 	r.written++
-	return true
+	return &r.samples[next&r.mask]
 }
 
 // PushAll appends n samples, made one after the other by next, or none at all: it reports false,

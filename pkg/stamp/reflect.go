@@ -52,7 +52,7 @@ type Reply struct {
 // the reply, behind a malformed TLV too.
 //
 // It does not allocate. The errors are ErrNoRoom, and ErrMultiplier for the reflection's own estimate.
-func (c *Codec) Reflect(dst []byte, p *SenderPacket, r *Reflection) (Reply, error) {
+func (c *Codec) Reflect(dst []byte, p *SenderPacket, r *Reflection) (reply Reply, err error) {
 	at := c.layout()
 	size := at.base + len(p.TLVs)
 	if len(dst) < size {
@@ -70,7 +70,7 @@ func (c *Codec) Reflect(dst []byte, p *SenderPacket, r *Reflection) (Reply, erro
 	binary.BigEndian.PutUint64(dst[at.senderTimestamp:], uint64(p.T1))
 	binary.BigEndian.PutUint16(dst[at.senderErrorEstimate:], uint16(p.ErrorEstimate))
 	dst[at.ttl] = r.TTL
-	reply := Reply{Size: size}
+	reply.Size = size
 	if len(p.TLVs) > 0 {
 		tlvs := dst[at.base:size:size]
 		copy(tlvs, p.TLVs)

@@ -48,16 +48,15 @@ func (c *Codec) StampSender(packet []byte, seq uint32, t1 Timestamp, e ErrorEsti
 // DecodeSender decodes a session-sender packet where it is. Without authentication it takes packets
 // from MinSenderSize up, those shorter than BaseSize being TWAMP Light's. The errors are ErrShort,
 // ErrOversize, ErrHMAC and ErrMultiplier.
-func (c *Codec) DecodeSender(packet []byte) (SenderPacket, error) {
+func (c *Codec) DecodeSender(packet []byte) (p SenderPacket, err error) {
 	at := c.layout()
 	if err := c.check(packet, at.minSenderSize); err != nil {
 		return SenderPacket{}, err
 	}
-	p := SenderPacket{
-		Seq:           binary.BigEndian.Uint32(packet),
-		T1:            Timestamp(binary.BigEndian.Uint64(packet[at.timestamp:])),
-		ErrorEstimate: ErrorEstimate(binary.BigEndian.Uint16(packet[at.errorEstimate:])),
-	}
+	// Field by field: a struct that is copied as a whole right after would have to wait for its parts.
+	p.Seq = binary.BigEndian.Uint32(packet)
+	p.T1 = Timestamp(binary.BigEndian.Uint64(packet[at.timestamp:]))
+	p.ErrorEstimate = ErrorEstimate(binary.BigEndian.Uint16(packet[at.errorEstimate:]))
 	if p.ErrorEstimate.Multiplier() == 0 {
 		return SenderPacket{}, ErrMultiplier
 	}

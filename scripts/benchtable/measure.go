@@ -10,7 +10,7 @@ import (
 type measure interface {
 	// figure is false if a benchmark did not report what it takes.
 	figure(r *results) (figure, bool)
-	// in is the unit of the figure's value, as benchmarks write it; empty for a ratio.
+	// in is the unit of the figure's value, as benchmarks write it.
 	in() string
 }
 
@@ -78,19 +78,4 @@ func (t total) figure(r *results) (figure, bool) {
 	}
 	f.short = time.Duration(len(values))*r.span() < t.atLeast
 	return f, true
-}
-
-// ratio is the median of one benchmark over that of another.
-type ratio struct{ of, over median }
-
-func (ratio) in() string { return "" }
-
-// Nothing pairs the runs of two benchmarks, so the spread is from the least to the most that any two of them give.
-func (q ratio) figure(r *results) (figure, bool) {
-	a, b := q.of.sorted(r), q.over.sorted(r)
-	if len(a) == 0 || len(b) == 0 {
-		return figure{}, false
-	}
-	least, most := a[0]/b[len(b)-1], a[len(a)-1]/b[0]
-	return figure{value: middle(a) / middle(b), runs: spread(least, most, "", min(len(a), len(b)))}, true
 }

@@ -59,19 +59,15 @@ func newPrometheus(i ingredients) (exporter.Backend, error) {
 	d := i.daemon
 	return prometheus.New(prometheus.Config{
 		Listen: i.Text("listen"), Families: i.families(), Version: versionText(),
-		Ready: d.measures.Load, Totals: d.monitor.Totals, Counters: d.monitor.Exported,
+		Begun: d.measures.Load, Trouble: d.monitor.Trouble, Totals: d.monitor.Totals, Counters: d.monitor.Exported,
 	})
 }
 
 func newPushgateway(i ingredients) (exporter.Backend, error) {
-	c := pushgateway.Config{
+	return pushgateway.New(pushgateway.Config{
 		Gateway: i.Text("gateway"), Job: i.Text("job"), Instance: i.Text("instance"),
 		Username: i.Text("username"), Password: i.Text("password"),
 		CAFile: i.Text("ca_file"), InsecureSkipVerify: i.Bool("insecure_skip_verify"),
 		DeleteOnExit: i.Bool("delete_on_exit"), Families: i.families(),
-	}
-	if c.Instance == "" {
-		c.Instance = i.daemon.config.Name
-	}
-	return pushgateway.New(c)
+	})
 }

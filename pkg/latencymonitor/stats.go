@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/isolation"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 )
 
@@ -27,6 +28,10 @@ type Stats struct {
 	Isolated bool           // the engine has a process of its own
 	Targets  int            // that there are now
 	Sessions int            // to them: one for each transport
+
+	// Unaddressed is how many Targets are not probed, since no address of their host is known: its name can't be
+	// resolved, or was not yet, or the interface of its zone is not there. Before Start that is all of them.
+	Unaddressed int
 }
 
 // Lateness is a distribution of durations. Quantiles are rounded up, to one of eight steps per power of
@@ -70,6 +75,9 @@ func (m *Monitor) Stats() Stats {
 	for _, t := range m.present() {
 		s.Targets++
 		s.Sessions += len(t.sessions)
+		if _, addressed := m.addressed.Load(t.sessions[0].ID); !addressed {
+			s.Unaddressed++
+		}
 	}
 	return s
 }
@@ -78,6 +86,15 @@ func (m *Monitor) Stats() Stats {
 func (m *Monitor) Totals() selfstats.Totals {
 	e, _ := m.measuring.current()
 	return e.Totals()
+}
+
+// Trouble is for the command, as Totals: why a Monitor that runs does not measure at present; nil: it does.
+func (m *Monitor) Trouble() error {
+	e, _ := m.measuring.current()
+	if isolated, ok := e.(*isolation.Engine); ok {
+		return isolated.Trouble()
+	}
+	return nil // an engine in this process that fails ends the Monitor
 }
 
 // Exported is for the command, as Totals.

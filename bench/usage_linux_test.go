@@ -1,13 +1,99 @@
 package bench
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
+
+// processes are the daemon and its engine process, which may be the child of any of its threads.
+func (d *daemon) processes() []int {
+	d.b.Helper()
+	pid := d.cmd.Process.Pid
+	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
+	if err != nil {
+		d.b.Fatal(err)
+	}
+	pids := []int{pid}
+	for _, thread := range threads {
+		children, err := os.ReadFile(thread)
+		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESRCH) {
+			continue // the thread has ended
+		}
+		if err != nil {
+			d.b.Fatal(err)
+		}
+		for _, child := range strings.Fields(string(children)) {
+			n, err := strconv.Atoi(child)
+			if err != nil {
+				d.b.Fatal(err)
+			}
+			pids = append(pids, n)
+		}
+	}
+	return pids
+}
+
+// tick is the unit of times in /proc/PID/stat (proc(5)): sysconf(_SC_CLK_TCK), which is 100 on Linux.
+const tick = 10 * time.Millisecond
+
+// cpu is how long the daemon's processes have run so far, to a hundredth of a second.
+func (d *daemon) cpu() time.Duration {
+	d.b.Helper()
+	total := time.Duration(0)
+	for _, pid := range d.processes() {
+		total += processCPU(d.b, pid)
+	}
+	return total
+}
+
+// processCPU is how long one process has run so far.
+func processCPU(b testing.TB, pid int) time.Duration {
+	b.Helper()
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		b.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	fields := strings.Fields(after) // the third of proc_pid_stat(5) first
+	total := time.Duration(0)
+	for _, field := range fields[11:13] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			b.Fatal(err)
+		}
+		total += time.Duration(n) * tick
+	}
+	return total
+}
+
+// rss is the resident memory of the daemon's processes, in octets. What they share counts twice.
+func (d *daemon) rss() int64 {
+	d.b.Helper()
+	total := int64(0)
+	for _, pid := range d.processes() {
+		statm, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
+		if err != nil {
+			d.b.Fatal(err)
+		}
+		pages, err := strconv.ParseInt(strings.Fields(string(statm))[1], 10, 64)
+		if err != nil {
+			d.b.Fatal(err)
+		}
+		total += pages * int64(os.Getpagesize())
+	}
+	return total
+}
 
 // usage is what one process holds.
 type usage struct {

@@ -16,7 +16,7 @@ const (
 	// after one was half full. After a poll that found nothing it sleeps until a producer wakes it. Waking
 	// another thread costs a lock or a system call, and the one who pays is the measuring thread; so it pays for
 	// the first sample after a silence only. A ring must hold what comes in pollCalm.
-	pollCalm    = 50 * time.Millisecond
+	pollCalm    = 100 * time.Millisecond
 	pollBusy    = 10 * time.Millisecond
 	pollCrowded = time.Millisecond
 

@@ -7,14 +7,18 @@ import (
 )
 
 // UnavailableError says that nothing of what a backend was given was delivered, and that it may be some
-// time later: its server is away, or asks for a pause. The exporter calls again with the same points,
-// after longer and longer pauses.
+// time later: its server is away, asks for a pause, or refuses for a reason that somebody can set right.
+// The exporter calls again with the same points, after longer and longer pauses.
 type UnavailableError struct {
 	Err   error
 	After time.Duration // how long to wait at least, if the server says so
 	// Reason is the same as long as the same is the matter: when it changes, Err is logged anew. ""
 	// is for errors that need not be told apart.
 	Reason string
+
+	// Refused says that the server is there and refuses whatever it is given: the login, or the place where
+	// it should put the points. Err says what to do about it. It is told as what it is, and not as an outage.
+	Refused bool
 
 	// Summed, in an error of Flush, says that what was published is summed up in the backend and will
 	// be part of what the next Flush hands on. So Publish is called meanwhile, and nothing piles up in

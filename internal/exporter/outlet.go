@@ -29,6 +29,7 @@ type outlet struct {
 	done    chan struct{} // closed when run has returned
 	failing bool          // the last error was logged and nothing has worked since
 	reason  string        // of the error that was logged last
+	refuses bool          // that one was a refusal
 	flushed time.Time     // last, or when the queue was last empty
 	away    time.Duration // the pause before the next Flush of a backend that sums up; 0: its server is there
 
@@ -174,15 +175,24 @@ func (o *outlet) insist(ctx context.Context, points []Point) error {
 		if !ok || ctx.Err() != nil {
 			return err
 		}
-		o.failing = o.failing && unavailable.Reason == o.reason // a new reason is told
-		o.reason = unavailable.Reason
-		o.complain(err, "backend is away; the newest points are kept until it is back")
+		o.complainOnce(unavailable, err)
 		if unavailable.Summed && !o.queue.ending() {
 			return err
 		}
 		o.pause(ctx, max(pause, unavailable.After))
 		o.queue.retry()
 	}
+}
+
+// complainOnce logs why a backend is unavailable, unless it is so already for the same reason.
+func (o *outlet) complainOnce(unavailable *UnavailableError, err error) {
+	o.failing = o.failing && unavailable.Reason == o.reason && unavailable.Refused == o.refuses
+	o.reason, o.refuses = unavailable.Reason, unavailable.Refused
+	if unavailable.Refused {
+		o.complain(err, "backend refuses to work; the newest points are kept until it does")
+		return
+	}
+	o.complain(err, "backend is away; the newest points are kept until it is back")
 }
 
 func (o *outlet) try(ctx context.Context, points []Point) error {

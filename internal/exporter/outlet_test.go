@@ -202,6 +202,38 @@ func TestNewReasonOfAnUnavailableBackendIsTold(t *testing.T) {
 	})
 }
 
+// A server that refuses the login is not away, and whoever looks for its outage looks in vain.
+func TestRefusalIsToldAsOneAndKeepsThePoints(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, log := paced(t, exporter.Pacing{})
+		var calls int
+		b.publish = func(context.Context, []exporter.Point) error {
+			calls++
+			switch {
+			case calls <= 2:
+				return &exporter.UnavailableError{Err: errors.New("connection refused")}
+			case calls <= 4:
+				return &exporter.UnavailableError{Err: errors.New("wrong password"), Refused: true}
+			}
+			return nil
+		}
+		stop := start(e)
+		push(t, r, metric(1, measurement.UDPRTT, 1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if err := stop(); err != nil {
+			t.Fatal(err)
+		}
+		want := `{"level":"error","backend":"fake","error":"connection refused","message":"backend is away; the newest points are kept until it is back"}
+{"level":"error","backend":"fake","error":"wrong password","message":"backend refuses to work; the newest points are kept until it does"}
+{"level":"info","backend":"fake","message":"backend works again"}
+`
+		if log.String() != want || e.Counters().Backends[0].Sent != 1 {
+			t.Errorf("counters %+v, log:\n%s\nwant the point sent, and:\n%s", e.Counters().Backends[0], log, want)
+		}
+	})
+}
+
 func TestUnavailableFlushIsTriedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, b, r, _ := paced(t, exporter.Pacing{Interval: time.Second})

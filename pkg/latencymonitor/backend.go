@@ -64,10 +64,13 @@ type Series = exporter.Series
 type Pacing = exporter.Pacing
 
 // UnavailableError says that nothing of what a backend was given was delivered, and that it may be some
-// time later: its server is away, or asks for a pause. It is called again with the same points, after
-// longer and longer pauses, while the newest points are kept.
+// time later: its server is away, asks for a pause, or refuses for a reason that somebody can set right. It is
+// called again with the same points, after longer and longer pauses, while the newest points are kept.
 //
 //   - Err error: why
+//   - Reason string: the same as long as the same is the matter; when it changes, Err is logged anew
+//   - Refused bool: the server is there and refuses whatever it is given, such as for a wrong password; the log
+//     tells this apart from an outage
 //   - After time.Duration: how long to wait at least, if the server says so
 //   - Summed bool: in an error of Flush, that what was published is summed up in the backend and will be part
 //     of what the next Flush hands on; so Publish goes on being called. For backends with an Interval

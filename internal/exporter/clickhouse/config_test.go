@@ -164,6 +164,40 @@ func TestPasswordGoesNowhereElse(t *testing.T) {
 	}
 }
 
+// Whoever answers and refuses is not away, and is told as what it is.
+func TestRefusalsAreToldApartFromOutages(t *testing.T) {
+	for _, test := range []struct {
+		status      int
+		code        string // of ClickHouse; "" is none
+		body        string
+		wantRefused bool
+		wantEnd     string
+	}{
+		{403, "516", "Code: 516. DB::Exception: default: Authentication failed", true, "(code 516); look at username and password"},
+		{404, "60", "Code: 60. DB::Exception: Unknown table", true, "(code 60); create it, or set create_table = true"},
+		{404, "81", "Code: 81. DB::Exception: Unknown database", true, "(code 81); create it, or name another one in database"},
+		{404, "16", "Code: 16. DB::Exception: No such column", true, "(code 16)"},
+		{500, "497", "Code: 497. DB::Exception: Not enough privileges", true, "(code 497); GRANT it to the user"},
+		{404, "", "no\npage", true, "HTTP status 404: no page; look at host and port, or at a proxy on the way"},
+		{429, "", "slow down", false, "HTTP status 429: slow down"},
+		{503, "", `{"busy": true}`, false, `HTTP status 503: {"busy": true}`},
+	} {
+		t.Run(fmt.Sprint(test.status, test.code), func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				if test.code != "" {
+					w.Header().Set("X-ClickHouse-Exception-Code", test.code)
+				}
+				w.WriteHeader(test.status)
+				fmt.Fprint(w, test.body)
+			}))
+			defer server.Close()
+			if err := publishOne(t, configFor(t, server.URL)); err.Refused != test.wantRefused || !strings.HasSuffix(err.Error(), test.wantEnd) {
+				t.Errorf("Publish = %q, refused %v; want %v and %q", err, err.Refused, test.wantRefused, test.wantEnd)
+			}
+		})
+	}
+}
+
 func TestErrorsOfProxiesAreShort(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusBadGateway)
@@ -171,7 +205,8 @@ func TestErrorsOfProxiesAreShort(t *testing.T) {
 	}))
 	defer server.Close()
 	err := publishOne(t, configFor(t, server.URL))
-	if text := err.Error(); len(text) > 600 || strings.Contains(text, "\n") || err.Reason != "HTTP status 502" {
+	if text := err.Error(); len(text) > 300 || err.Reason != "HTTP status 502" || err.Refused ||
+		!strings.HasPrefix(text, "HTTP status 502: <html> <p>bad gateway</p> <p>") {
 		t.Errorf("Publish = %q for reason %q, want one short line for status 502", text, err.Reason)
 	}
 }

@@ -4,10 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 
@@ -18,7 +19,23 @@ import (
 const (
 	unknownTable    = 60
 	unknownDatabase = 81
+	unknownUser     = 192 // the names of codes 192 to 194 are not told to strangers: they get 516
+	wrongPassword   = 193
+	noPassword      = 194
+	accessDenied    = 497
+	wrongLogin      = 516
 )
+
+// advice is what to do about an error of a code.
+var advice = map[int32]string{
+	unknownTable:    "create it, or set create_table = true",
+	unknownDatabase: "create it, or name another one in database",
+	unknownUser:     "look at username and password",
+	wrongPassword:   "look at username and password",
+	noPassword:      "look at username and password",
+	wrongLogin:      "look at username and password",
+	accessDenied:    "GRANT it to the user",
+}
 
 // rowCodes are those of errors that are the fault of single rows. All others are of the table, the user
 // or the server, and may pass.
@@ -62,7 +79,7 @@ func explain(ctx context.Context, err error) error {
 		return row
 	}
 	if table, ok := errors.AsType[tableError](err); ok {
-		return unavailable(table.Error(), table.Error())
+		return refused(table.Error(), exporter.Said(table.Error()))
 	}
 	if request, ok := errors.AsType[*url.Error](err); ok {
 		err = request.Err // without the client's address of many parameters
@@ -73,48 +90,55 @@ func explain(ctx context.Context, err error) error {
 	case !ok && errors.Is(context.Cause(ctx), errTimeout):
 		return unavailable("timeout", errTimeout.Error())
 	case !ok:
-		return unavailable(reasonOf(err), err.Error())
+		return explainOthers(err)
 	case creating:
-		return unavailable(fmt.Sprint("create table, code ", exception.Code), "create table: "+text(exception))
+		return refused(fmt.Sprint("create table, code ", exception.Code), "create table: "+text(exception))
 	case slices.Contains(rowCodes, exception.Code):
 		return rowError{errors.New(text(exception))}
 	}
-	message := text(exception)
-	if exception.Code == unknownTable {
-		message += "; create it, or set create_table = true"
-	}
-	return unavailable(fmt.Sprint("code ", exception.Code), message)
+	return refused(fmt.Sprint("code ", exception.Code), text(exception))
 }
 
 func unavailable(reason, message string) error {
-	return &exporter.UnavailableError{Err: errors.New(oneLine(message)), Reason: reason}
+	return &exporter.UnavailableError{Err: errors.New(message), Reason: reason}
 }
 
-// reasonOf tells apart a proxy's answers and the network's errors.
-func reasonOf(err error) string {
-	if answer, ok := errors.AsType[*clickhouse.HTTPError](err); ok {
-		return fmt.Sprint("HTTP status ", answer.StatusCode)
+func refused(reason, message string) error {
+	return &exporter.UnavailableError{Err: errors.New(message), Reason: reason, Refused: true}
+}
+
+// explainOthers explains what is not of ClickHouse: a proxy's answers, or those of a server of something
+// else at its port, and the network's errors.
+func explainOthers(err error) error {
+	answer, ok := errors.AsType[*clickhouse.HTTPError](err)
+	if !ok {
+		return unavailable("connection", exporter.Said(err.Error()))
 	}
-	return "connection"
+	reason := fmt.Sprint("HTTP status ", answer.StatusCode)
+	message := reason + ": " + exporter.Said(body(answer))
+	switch code := answer.StatusCode; {
+	case code == http.StatusRequestTimeout, code == http.StatusTooEarly, code == http.StatusTooManyRequests, code/100 != 4:
+		return unavailable(reason, message)
+	}
+	return refused(reason, message+"; look at host and port, or at a proxy on the way")
 }
 
-// text is what the server says. Servers of before 2020 send their stack along.
+// body is that of an answer, which the client quotes.
+func body(answer *clickhouse.HTTPError) string {
+	text := answer.Err.Error()
+	quoted, _ := strings.CutPrefix(text, "response body: ")
+	if body, err := strconv.Unquote(quoted); err == nil {
+		return body
+	}
+	return text
+}
+
+// text is what the server says, and what to do about it. Servers of before 2020 send their stack along.
 func text(e *clickhouse.Exception) string {
 	message, _, _ := strings.Cut(e.Message, "Stack trace:")
-	return fmt.Sprintf("ClickHouse says: %s (code %d)", oneLine(message), e.Code)
-}
-
-// oneLine makes a text one line of moderate length. A proxy may send a whole page.
-func oneLine(s string) string {
-	const enough = 500
-	s = strings.TrimSpace(strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, s))
-	if characters := []rune(s); len(characters) > enough {
-		return string(characters[:enough]) + "…"
+	said := fmt.Sprintf("ClickHouse says: %s (code %d)", exporter.Said(message), e.Code)
+	if what := advice[e.Code]; what != "" {
+		said += "; " + what
 	}
-	return s
+	return said
 }

@@ -74,8 +74,8 @@ func TestWrongPasswordAndWrongTableAreToldAndKeepThePoints(t *testing.T) {
 			c.Password = "not-the-password"
 			line := startPipeline(t, c, exporter.Pacing{}, 1)
 			line.push(0)
-			line.awaitLog("backend is away")
-			if log := line.log.String(); !strings.Contains(log, "assword") || strings.Contains(log, c.Password) {
+			line.awaitLog("backend refuses to work")
+			if log := line.log.String(); !strings.Contains(log, "; look at username and password") || strings.Contains(log, c.Password) {
 				t.Errorf("log:\n%s\nwant it to tell of the password, but not which", log)
 			}
 			if c := line.counters(); c.Queued != 1 || c.Failed != 0 {
@@ -86,7 +86,7 @@ func TestWrongPasswordAndWrongTableAreToldAndKeepThePoints(t *testing.T) {
 			server.Query(t, "DROP TABLE IF EXISTS metrics")
 			line := startPipeline(t, p.config(t, server), exporter.Pacing{}, 1)
 			line.push(0)
-			line.awaitLog("backend is away")
+			line.awaitLog("backend refuses to work")
 			if log := line.log.String(); !strings.Contains(log, "(code 60); create it, or set create_table = true") {
 				t.Errorf("log:\n%s\nwant it to tell of the table", log)
 			}

@@ -66,8 +66,15 @@ func startPipeline(t *testing.T, c Config, pacing exporter.Pacing, series int) *
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.end = cancel
-	go func() { p.ended <- p.exporter.Run(ctx) }()
-	t.Cleanup(cancel)
+	go func() {
+		defer close(p.ended)
+		p.ended <- p.exporter.Run(ctx)
+	}()
+	t.Cleanup(func() { // before the backend is closed
+		cancel()
+		for range p.ended {
+		}
+	})
 	return p
 }
 

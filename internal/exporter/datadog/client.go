@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/exporter"
 )
 
 const (
@@ -21,7 +23,6 @@ const (
 	longestAfter = 10 * time.Minute
 
 	readable = 64 << 10 // octets of an answer that are read, so that the connection can be used again
-	quotable = 500      // octets of an answer that are logged
 )
 
 // client posts requests.
@@ -35,7 +36,7 @@ type client struct {
 type answer struct {
 	status int
 	after  time.Duration // when to come again, at the earliest
-	err    error         // the answer as an error
+	err    error         // the answer as an error, without our key
 }
 
 func newClient(base, key string, transport http.RoundTripper) client {
@@ -73,19 +74,15 @@ func (c *client) post(ctx context.Context, body []byte) (answer, error) {
 	return answer{
 		status: response.StatusCode,
 		after:  after(response.Header, time.Now()),
-		err:    fmt.Errorf("POST %s: %s: %s", c.url, response.Status, c.quote(text)),
+		err:    exporter.Answered(r, response.Status, strings.ReplaceAll(string(text), c.key, "********")),
 	}, nil
 }
 
 func (c *client) close() { c.http.CloseIdleConnections() }
 
-// quote writes what a server said, without our key and control characters.
-func (c *client) quote(text []byte) string {
-	said := strings.ReplaceAll(string(text), c.key, "********")
-	if len(said) > quotable {
-		said = said[:quotable] + "…"
-	}
-	return strconv.QuoteToGraphic(strings.TrimSpace(said))
+// refused reports whether the server would take the same from somebody else: the key is wrong.
+func (a answer) refused() bool {
+	return a.status == http.StatusUnauthorized || a.status == http.StatusForbidden
 }
 
 // final reports whether sending the same again will have the same answer. 408 and 425 ask to try again

@@ -54,6 +54,8 @@ func (b *Backend) deliver(ctx context.Context, items []item) (n int, err error) 
 		return n, nil
 	case a.status == http.StatusRequestEntityTooLarge && n > 1:
 		return n, b.deliverHalves(ctx, items)
+	case a.refused():
+		return n, &exporter.UnavailableError{Err: fmt.Errorf("%w; look at api_key and site", a.err), Refused: true}
 	case a.final():
 		b.refuse(settle(items), a.err)
 		return n, nil

@@ -3,12 +3,12 @@
 // since the last push.
 //
 // Each Flush replaces what the gateway has of this job and instance. While the gateway is away, points
-// are summed up and the interval gets longer. When it refuses a push, all that is summed up is given up,
-// so that what counts as failed does not arrive later; counters and histograms begin anew.
+// are summed up and the interval gets longer; so they are while it refuses the login. When it refuses a push
+// for anything else, all that is summed up is given up, so that what counts as failed does not arrive later;
+// counters and histograms begin anew.
 package pushgateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -18,7 +18,6 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	client "github.com/prometheus/client_golang/prometheus"
@@ -31,7 +30,7 @@ import (
 const (
 	// pushTimeout bounds one push: while it waits, points pile up in the queue.
 	pushTimeout = 5 * time.Second
-	maxBody     = 300 // octets of an answer that an error quotes
+	maxBody     = 4 << 10 // octets of an answer that are read
 )
 
 // Grouping are the labels by which a gateway tells those who push apart. No tag may have their names.
@@ -193,9 +192,10 @@ func (d *doer) Do(r *http.Request) (*http.Response, error) {
 func refusal(r *http.Request, resp *http.Response) error {
 	defer resp.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(resp.Body, maxBody)) // as much as there is
-	text := strings.ToValidUTF8(string(bytes.Join(bytes.Fields(body), []byte(" "))), "")
-	err := fmt.Errorf("%s %s: %s: %s", r.Method, r.URL, resp.Status, text)
+	err := exporter.Answered(r, resp.Status, string(body))
 	switch {
+	case resp.StatusCode == http.StatusUnauthorized, resp.StatusCode == http.StatusForbidden:
+		return &exporter.UnavailableError{Err: fmt.Errorf("%w; look at username and password", err), Refused: true, Summed: true}
 	case resp.StatusCode >= 500, resp.StatusCode < 400, resp.StatusCode == http.StatusTooManyRequests, resp.StatusCode == http.StatusRequestTimeout:
 		seconds, _ := strconv.Atoi(resp.Header.Get("Retry-After"))
 		return &exporter.UnavailableError{Err: err, After: time.Duration(min(max(seconds, 0), 3600)) * time.Second, Summed: true}

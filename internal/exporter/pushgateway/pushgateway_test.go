@@ -164,6 +164,28 @@ func TestIntervalGetsLongerWhileTheGatewayIsAway(t *testing.T) {
 	}
 }
 
+// A wrong login is no fault of the points.
+func TestRefusedLoginIsToldAndKeepsThePoints(t *testing.T) {
+	for _, status := range []int{http.StatusUnauthorized, http.StatusForbidden} {
+		b, g := open(t, nil)
+		s := exportertest.Series(measurement.UDPRTT, "a", "b", nil)
+		g.set(status, "who\nare you?")
+		publish(t, b, []exporter.Point{{Series: s, Value: 1_000_000}})
+		err := b.Flush(context.Background())
+		unavailable, ok := errors.AsType[*exporter.UnavailableError](err)
+		if !ok || !unavailable.Summed || !unavailable.Refused || !strings.HasSuffix(err.Error(), ": who are you?; look at username and password") {
+			t.Fatalf("status %d: Flush = %v, want that it refuses, why, and what to do", status, err)
+		}
+		g.set(0, "")
+		if err := b.Flush(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		if got := g.sum(s); got.Count != 1 {
+			t.Errorf("status %d: %d points arrived, want 1", status, got.Count)
+		}
+	}
+}
+
 func TestGatewayThatRefusesConnectionsIsAway(t *testing.T) {
 	b, err := New(Config{Gateway: "127.0.0.1:1", Job: "j", Instance: "i"})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -74,7 +75,7 @@ func openLog(c config.Config, stderr io.Writer) (log logbook, closeLog func(), e
 	}
 	console := zerolog.ConsoleWriter{
 		Out: out, NoColor: true, FormatTimestamp: timeOfLine, FormatLevel: levelName,
-		FieldsOrder: leadingFields,
+		FieldsOrder: leadingFields, FormatErrFieldValue: errorValue,
 	}
 	return logbook{zerolog.New(console).Level(levels[c.LogLevel]), console}, closeLog, nil
 }
@@ -82,6 +83,17 @@ func openLog(c config.Config, stderr io.Writer) (log logbook, closeLog func(), e
 // timeOfLine is the time at which a line is written. Entries carry none: zerolog would write it in the
 // format that a variable of its package has, for all its users in the process.
 func timeOfLine(any) string { return time.Now().UTC().Format("2006-01-02T15:04:05.000Z07:00") }
+
+// errorValue writes an error that quotes something, such as an answer in JSON, between backquotes, where the
+// quotes need no escape. The console writer has put what has a space between quotes before.
+func errorValue(value any) string {
+	written := fmt.Sprintf("%s", value)
+	text, err := strconv.Unquote(written)
+	if err == nil && strings.Contains(text, `"`) && strconv.CanBackquote(text) {
+		return "`" + text + "`"
+	}
+	return written
+}
 
 func levelName(level any) string {
 	parsed, err := zerolog.ParseLevel(fmt.Sprint(level))

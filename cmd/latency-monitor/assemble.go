@@ -68,12 +68,7 @@ func assemble(c config.Config, book logbook, stdout io.Writer) (*daemon, error) 
 	return d, nil
 }
 
-// pacing is how points are handed to a backend, by the keys that any may have. A batch is at most half of
-// the buffer, so that the other half takes what comes while the first is sent.
+// pacing is how points are handed to a backend, by the keys that any may have.
 func pacing(b config.Backend) exporter.Pacing {
-	p := exporter.Pacing{Buffer: b.Int("buffer"), Batch: b.Int("batch"), Interval: b.Seconds("send_interval")}
-	if p.Batch > 0 {
-		p.Batch = max(1, min(p.Batch, p.Buffer/2))
-	}
-	return p
+	return exporter.Pacing{Buffer: b.Int("buffer"), Batch: b.Int("batch"), Interval: b.Seconds("send_interval")}
 }

@@ -64,14 +64,10 @@ func newPrometheus(i ingredients) (exporter.Backend, error) {
 }
 
 func newPushgateway(i ingredients) (exporter.Backend, error) {
-	c := pushgateway.Config{
+	return pushgateway.New(pushgateway.Config{
 		Gateway: i.Text("gateway"), Job: i.Text("job"), Instance: i.Text("instance"),
 		Username: i.Text("username"), Password: i.Text("password"),
 		CAFile: i.Text("ca_file"), InsecureSkipVerify: i.Bool("insecure_skip_verify"),
 		DeleteOnExit: i.Bool("delete_on_exit"), Families: i.families(),
-	}
-	if c.Instance == "" {
-		c.Instance = i.daemon.config.Name
-	}
-	return pushgateway.New(c)
+	})
 }

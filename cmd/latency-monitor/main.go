@@ -57,9 +57,6 @@ func run(args []string, stdout, stderr io.Writer) int {
 	if err := checkLabels(c); err != nil {
 		return fail(exitUsage, err)
 	}
-	if err := checkClickHouse(c.Backends); err != nil {
-		return fail(exitUsage, err)
-	}
 	identity, err := privilege.LookupIdentity(c.User, c.Group)
 	if err != nil {
 		return fail(exitUsage, fmt.Errorf("%s: %w", c.File, err))

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bytes"
+	"encoding/pem"
 	"fmt"
 	"maps"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -47,19 +49,30 @@ func TestReadmeConfigurationsLoad(t *testing.T) {
 	}
 }
 
-// withKeyFiles makes the files with keys that a configuration names, elsewhere, and returns the
-// configuration with their names there.
+// withKeyFiles makes the files with keys and certificates that a configuration names, elsewhere, and returns
+// the configuration with their names there.
 func withKeyFiles(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
-	return regexp.MustCompile(`((?:auth_keys?|password|api_key)_file\s*=\s*)"([^"]*)"`).ReplaceAllStringFunc(text, func(assignment string) string {
+	return regexp.MustCompile(`((?:auth_keys?|password|api_key|ca)_file\s*=\s*)"([^"]*)"`).ReplaceAllStringFunc(text, func(assignment string) string {
 		key, name, _ := strings.Cut(assignment, "=")
 		file := filepath.Join(dir, filepath.Base(strings.Trim(name, ` "`)))
-		if err := os.WriteFile(file, []byte("a key as in the README\n"), 0o600); err != nil {
+		content := []byte("a key as in the README\n")
+		if strings.HasPrefix(key, "ca_file") {
+			content = someCertificate(t)
+		}
+		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
 		return fmt.Sprintf("%s= %q", key, file)
 	})
+}
+
+func someCertificate(t *testing.T) []byte {
+	t.Helper()
+	certified := httptest.NewTLSServer(nil)
+	defer certified.Close()
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw})
 }
 
 func TestReadmeShowsTheHelp(t *testing.T) {

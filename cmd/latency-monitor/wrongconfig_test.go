@@ -81,18 +81,20 @@ var wrongConfig = []struct {
 		`latency.toml: target "b": backend prometheus: tags "isp:x" and "isp:y" would both be the label isp`},
 	{"a tag that is a reserved label", "tags = [\"instance:x\"]\n[[targets]]\nhost = \"a\"\n[metrics]\nbackend = \"pushgateway\"", "",
 		`latency.toml: target "a": backend pushgateway: tag "instance:x" would be the label instance, which is reserved`},
-	{"a backend without its secret", "", "-m datadog", "backend datadog has no api_key: give api_key, api_key_file or " +
+	{"a backend without its secret", "", "-m datadog", "--metrics datadog: metrics.api_key is missing: give it, metrics.api_key_file, or " +
 		"the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
 	{"clickhouse without a host", "", "-m clickhouse",
-		`metrics backend "clickhouse": host is missing: must be an IP address or a host name`},
+		"--metrics clickhouse: metrics.host is missing: must be a string, an IP address or a host name of 1 to 253 octets"},
+	{"clickhouse in the file without a host", "[[metrics]]\nbackend = \"cli\"\n[[metrics]]\nbackend = \"clickhouse\"", "",
+		"latency.toml: metrics[1].host is missing: must be a string, an IP address or a host name of 1 to 253 octets"},
 	{"a table that can't be quoted", "[metrics]\nbackend = \"clickhouse\"\nhost = \"h\"\ntable = \"a`b\"", "",
 		"latency.toml: metrics.table = \"a`b\": must be a name of 1 to 128 letters, digits, _ and -, or database.name"},
 	{"too few columns", "[metrics]\nbackend = \"clickhouse\"\nhost = \"h\"\ncolumns = [\"a\"]", "",
-		`metrics backend "clickhouse": columns has 1 elements: must be 5, or 4 without the last`},
+		`latency.toml: metrics.columns = ["a"]: must be 5 names, or 4 without the last`},
 	{"certificates for nothing", "[metrics]\nbackend = \"clickhouse\"\nhost = \"h\"\nport = 8123\nca_file = \"f\"", "",
-		`metrics backend "clickhouse": ca_file and insecure_skip_verify need secure = true`},
+		`latency.toml: metrics.ca_file = "f" and metrics.secure = false (the default): certificates need secure = true`},
 	{"certificates that are not there", "[metrics]\nbackend = \"clickhouse\"\nhost = \"h\"\nca_file = \"none.pem\"", "",
-		`metrics backend "clickhouse": ca_file = "none.pem": no such file or directory`},
+		`latency.toml: metrics.ca_file = "none.pem": no such file or directory`},
 }
 
 // The ports are taken, so the program would complain about that if it opened a socket first.

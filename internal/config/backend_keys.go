@@ -5,15 +5,17 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unicode"
 )
 
 // backendKey is a key of a backend.
 type backendKey struct {
-	name     string
-	allowed  string
-	initial  any    // its default; nil: it is absent unless it is given
-	depends  string // what an absent key means, when that depends on others
+	name    string
+	allowed string
+	initial any    // its default; nil: it is absent unless it is given
+	depends string // what an absent key means, when that depends on others, for people
+	// derive returns that value, nil if there is none, from the keys in front of this one and the name of
+	// this host; nil: it does not depend on others
+	derive   func(b Backend, hostName string) any
 	secret   bool
 	required bool
 	// variable is an environment variable that the key may be in, beside that of every secret; "": none
@@ -41,55 +43,7 @@ var backendKeys = map[string][]backendKey{
 		optionalKey("ca_file", keyFileRule),
 		keyOf("insecure_skip_verify", boolRule, false),
 	},
-	BackendClickHouse: {
-		optionalKey("host", hostRule),
-		optionalKey("port", portRule).dependent("8443, with `native` 9440"),
-		keyOf("protocol", oneOf("http", "native"), "http"),
-		optionalKey("secure", boolRule).dependent("`true` at ports 8443 and 9440"),
-		optionalKey("ca_file", keyFileRule),
-		keyOf("insecure_skip_verify", boolRule, false),
-		keyOf("username", accountRule, "default"),
-		secretKey("password"),
-		optionalKey("database", identifierRule),
-		keyOf("table", tableRule, "metrics"),
-		listKey("columns", columnsRule, "MetricName", "Timestamp", "MetricValue", "Tags", "InsertedAt"),
-		keyOf("compression", oneOf("none", "lz4", "zstd", "gzip"), "lz4"),
-		keyOf("async_insert", boolRule, false),
-		keyOf("create_table", boolRule, false),
-		optionalKey("cluster", identifierRule),
-		keyOf("ttl_days", intBetween(0, 36500, "days (0 is for ever)"), 30),
-		keyOf("send_interval", sendIntervalRule, 30.0),
-		keyOf("batch", intBetween(1, 1_000_000, "points"), 20_000),
-		bufferKey,
-	},
-}
-
-// The rules of backends' keys. Identifiers are those that a client may put between backquotes.
-var (
-	sendIntervalRule = numberBetween(0.1, 3600, "seconds")
-	identifierRule   = rule[string]{
-		kind:    "a string",
-		allowed: "1 to 128 letters, digits, _ and -",
-		decode:  decodeString,
-		valid:   isIdentifier,
-	}
-	tableRule = rule[string]{
-		kind:    "a string",
-		allowed: "a name of 1 to 128 letters, digits, _ and -, or database.name",
-		decode:  decodeString,
-		valid: func(s string) bool {
-			database, table, both := strings.Cut(s, ".")
-			return isIdentifier(database) && (!both || isIdentifier(table))
-		},
-	}
-	columnsRule = listRule[string]{kind: "a list of strings", maxCount: 5, distinct: true, element: identifierRule}
-)
-
-func isIdentifier(s string) bool {
-	strange := func(r rune) bool {
-		return r != '_' && r != '-' && (r > unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r))
-	}
-	return 1 <= len(s) && len(s) <= 128 && strings.IndexFunc(s, strange) < 0
+	BackendClickHouse: clickHouseKeys,
 }
 
 // bufferKey is for how many points wait while a backend is slow or away.
@@ -113,9 +67,9 @@ func optionalKey[T any](name string, r rule[T]) backendKey {
 	}}
 }
 
-// dependent says what an absent key means, for people.
-func (k backendKey) dependent(text string) backendKey {
-	k.depends = text
+// dependent says what an absent key means, for people and as a value.
+func (k backendKey) dependent(text string, derive func(b Backend, hostName string) any) backendKey {
+	k.depends, k.derive = text, derive
 	return k
 }
 
@@ -149,7 +103,7 @@ func secretKey(name string) backendKey {
 // orIn lets a key be in an environment variable, too.
 func (k backendKey) orIn(variable string) backendKey { k.variable = variable; return k }
 
-// mustBeGiven makes it a mistake to leave a secret out.
+// mustBeGiven makes it a mistake to leave a key out.
 func (k backendKey) mustBeGiven() backendKey { k.required = true; return k }
 
 // fileKey is the key that names the file of a secret.
@@ -186,7 +140,7 @@ func plain(value any) any {
 
 // readKeys completes a backend by the keys of its table.
 func (b *backend) readKeys(t *table, keys []backendKey) {
-	b.from = map[string]origin{}
+	b.path, b.from = t.path, map[string]origin{}
 	for _, k := range keys {
 		s := k.read(t)
 		if k.secret {
@@ -242,12 +196,15 @@ func (b *backend) readEnvironment(k backendKey, getenv func(string) string) erro
 		if !k.accepts(value) {
 			return fmt.Errorf("environment variable %s: must be %s", variable, strings.TrimPrefix(k.allowed, "a string, "))
 		}
-		b.keys[k.name] = value
+		b.take(k.name, &setting[any]{value, origin{assignment: "environment variable " + variable}})
 		return nil
 	}
+	if k.required && k.secret {
+		return b.missing(k, fmt.Sprintf("give it, %s, or the environment variable %s", b.path.key(k.name+"_file"),
+			strings.Join(k.variables(b.name.value), " or ")))
+	}
 	if k.required {
-		return fmt.Errorf("backend %s has no %s: give %[2]s, %[2]s_file or the environment variable %[3]s",
-			b.name.value, k.name, strings.Join(k.variables(b.name.value), " or "))
+		return b.missing(k, "must be "+k.allowed)
 	}
 	if k.initial != nil {
 		b.keys[k.name] = k.initial

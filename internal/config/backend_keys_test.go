@@ -90,8 +90,8 @@ func TestDatadogIsConfiguredByItsOwnVariables(t *testing.T) {
 		wantSite, wantKey string
 		wantErr           string
 	}{
-		{"nothing", "", nil, "", "", "backend datadog has no api_key: give api_key, api_key_file or " +
-			"the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
+		{"nothing", "", nil, "", "", `metrics.backend = "datadog": metrics.api_key is missing: ` +
+			"give it, metrics.api_key_file, or the environment variable LATENCY_MONITOR_DATADOG_API_KEY or DD_API_KEY"},
 		{"no site", "api_key = \"f\"", nil, "datadoghq.com", "f", ""},
 		{"variables", "", map[string]string{"DD_SITE": "us3.datadoghq.com", "DD_API_KEY": "k"}, "us3.datadoghq.com", "k", ""},
 		{"keys win", "site = \"datadoghq.eu\"\napi_key = \"f\"", map[string]string{"DD_SITE": "us3.datadoghq.com", "DD_API_KEY": "k"},

@@ -17,7 +17,7 @@ var pushgatewayKeys = []backendKey{
 	bufferKey,
 	keyOf("gateway", gatewayRule, "http://127.0.0.1:9091"),
 	keyOf("job", groupingRule, "latency-monitor"),
-	optionalKey("instance", groupingRule),
+	optionalKey("instance", groupingRule).dependent("our `name`", func(_ Backend, hostName string) any { return hostName }),
 	keyOf("send_interval", numberBetween(1, 3600, "seconds"), 30.0),
 	optionalKey("username", usernameRule),
 	secretKey("password"),

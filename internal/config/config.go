@@ -167,7 +167,7 @@ func Load(o Overrides) (Config, error) {
 // Parse returns the effective configuration from TOML text and options. The name file appears in
 // errors and in the result; "" stands for no file. The files with keys that the text names are read.
 func Parse(data []byte, file string, o Overrides) (Config, error) {
-	return parse(source{file: file, data: data}, o, host{os.Hostname, readSecret, os.Getenv})
+	return parse(source{file: file, data: data}, o, host{os.Hostname, readSecret, os.Getenv, os.ReadFile})
 }
 
 // host is what a configuration needs of the system.
@@ -175,6 +175,7 @@ type host struct {
 	name       func() (string, error)
 	readSecret func(file string) ([]byte, error)
 	getenv     func(variable string) string
+	readFile   func(file string) ([]byte, error)
 }
 
 func parse(src source, o Overrides, h host) (Config, error) {

@@ -15,7 +15,7 @@ const testHost = "test-host"
 // load parses text as latency.toml on a host called test-host, which has the files of testSecrets.
 func load(text string, o Overrides) (Config, error) {
 	return parse(source{file: DefaultFile, data: []byte(text)}, o,
-		host{func() (string, error) { return testHost, nil }, readTestSecret, noEnvironment})
+		host{func() (string, error) { return testHost, nil }, readTestSecret, noEnvironment, readTestFile})
 }
 
 func mustLoad(t *testing.T, text string, o Overrides) Config {
@@ -82,7 +82,7 @@ func TestAnnexOfTheIssueResolves(t *testing.T) {
 	want.TCPPort, want.UDPPort = 17171, 17172
 	want.Backends = []Backend{{Name: BackendClickHouse, Keys: map[string]any{
 		"host": "click.example.com", "username": "super", "password": "secure",
-		"protocol": "http", "insecure_skip_verify": false, "compression": "lz4", "table": "metrics",
+		"protocol": "http", "port": int64(8443), "secure": true, "insecure_skip_verify": false, "compression": "lz4", "table": "metrics",
 		"columns":      []any{"MetricName", "Timestamp", "MetricValue", "Tags", "InsertedAt"},
 		"create_table": false, "ttl_days": int64(30), "async_insert": false,
 		"send_interval": 30.0, "batch": int64(20_000), "buffer": int64(100_000),
@@ -190,7 +190,7 @@ func TestNameDefaultsToTheHostName(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c, err := parse(source{file: "f", data: []byte(test.text)}, Overrides{},
-				host{func() (string, error) { return test.hostname, test.err }, readTestSecret, noEnvironment})
+				host{func() (string, error) { return test.hostname, test.err }, readTestSecret, noEnvironment, readTestFile})
 			checkError(t, err, test.wantError)
 			if c.Name != test.wantName {
 				t.Errorf("name = %q, want %q", c.Name, test.wantName)

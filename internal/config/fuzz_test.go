@@ -43,11 +43,7 @@ func FuzzParse(f *testing.F) {
 
 func checkWriteAndLoad(t *testing.T, c Config) {
 	t.Helper()
-	for i := range c.Backends {
-		// The keys of other packages' backends may hold what compares unequal to itself, as NaN
-		// does, and secrets, which are masked.
-		c.Backends[i].Keys = map[string]any{}
-	}
+	c.Backends = []Backend{{Name: BackendCLI, Keys: map[string]any{}}} // others may have secrets, which are masked
 	var b strings.Builder
 	if err := c.WriteTOML(&b); err != nil {
 		t.Fatalf("WriteTOML failed: %v", err)

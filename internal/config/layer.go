@@ -70,6 +70,7 @@ type engine struct {
 // backend is one [[metrics]] table, already complete.
 type backend struct {
 	name setting[string]
+	path path // of its table
 	keys map[string]any
 	from map[string]origin // of keys; nil if they are not known here
 }

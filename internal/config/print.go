@@ -88,7 +88,7 @@ type printedEngine struct {
 }
 
 // WriteTOML writes the configuration as TOML that loads to the same configuration again, except for
-// secrets, which it masks, and File. What is masked does not load where a key is wanted.
+// secrets, which it masks, and File. What is masked does not load.
 func (c Config) WriteTOML(w io.Writer) error {
 	printed := printedConfig{
 		Name:        c.Name,

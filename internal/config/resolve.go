@@ -30,7 +30,7 @@ func (l layers) resolve(h host) (Config, error) {
 		User:        first(l.file.User, l.defaults.User).value,
 		Group:       first(l.file.Group, l.defaults.Group).value,
 	}
-	if c.Backends, err = l.backends(h); err != nil {
+	if c.Backends, err = l.backends(h, name); err != nil {
 		return Config{}, err
 	}
 	c.applyTop(l.top())
@@ -77,13 +77,16 @@ func (l layers) maxSize() *setting[int] {
 	return first(l.flags.MaxSize, l.file.MaxSize, l.defaults.MaxSize)
 }
 
-func (l layers) backends(h host) ([]Backend, error) {
+func (l layers) backends(h host, name string) ([]Backend, error) {
 	var backends []Backend
 	for _, b := range l.chosenBackends() {
 		if err := b.readSecrets(h); err != nil {
 			return nil, err
 		}
-		backends = append(backends, Backend{Name: b.name.value, Keys: b.keys})
+		if err := b.complete(h, name); err != nil {
+			return nil, err
+		}
+		backends = append(backends, b.resolved())
 	}
 	return backends, nil
 }

@@ -229,7 +229,8 @@ func TestErrorsOfStampKeys(t *testing.T) {
 		{"owd_at_sender unknown", `owd_at_sender = "both"`, `owd_at_sender = "both": must be auto, always or never`},
 
 		{"key too short", `auth_key = "s3cret"`, `auth_key = "********": must be ` + key + `; "" is none`},
-		{"key masked", host + `auth_key = "********"`, `targets[0].auth_key = "********": must be ` + key + `; "" is none`},
+		{"key masked", host + `auth_key = "********"`, `targets[0].auth_key = "********": must be the secret itself: ` +
+			"this is what stands for it where a configuration is printed"},
 		{"key a number", "auth_key = 3333333333333333", `line 1: auth_key = "********": must be a string, ` + key + `; "" is none`},
 		{"key a table", "auth_key = {s3cret = 1}", `line 1: auth_key = "********": must be a string, ` + key + `; "" is none`},
 		{"key file without name", `auth_key_file = ""`, `auth_key_file = "": must be a file name without control characters`},
@@ -317,3 +318,27 @@ func TestKeysDoNotPrintThemselves(t *testing.T) {
 		}
 	}
 }
+
+// readTestFile has no file but one with a certificate and one without.
+func readTestFile(name string) ([]byte, error) {
+	switch name {
+	case "ca.pem":
+		return []byte(testCertificate), nil
+	case "text":
+		return []byte("no PEM"), nil
+	}
+	return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+}
+
+// testCertificate signs itself, until the year 2126. Its key is nobody's.
+const testCertificate = `-----BEGIN CERTIFICATE-----
+MIIBdTCCARugAwIBAgIUK917R+DmdRtWiq1Vl3nMbaSc44wwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjgyMDI5MzJaGA8yMTI2MTEwNDIwMjkz
+MlowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABErX
+7q5otpq9HP4UvgBb/uUlDNXTxBNshNpB1o4RdXWeE6Jub+Vka7aKDGPbG5l6vek+
+5B/3olPmHxplBFu1+fOjUzBRMB0GA1UdDgQWBBTxK1Dv1RrmxaSq2G6NrnTFnLPr
+MTAfBgNVHSMEGDAWgBTxK1Dv1RrmxaSq2G6NrnTFnLPrMTAPBgNVHRMBAf8EBTAD
+AQH/MAoGCCqGSM49BAMCA0gAMEUCIQDKFDAxaYfMg6217wawRgtbSpMGyK1uGfVf
+APeXTNNHfgIgXsKwejo/B36LiMuJ+Ocv9wmQ6geXYLxoGSCA0RsIW34=
+-----END CERTIFICATE-----
+`

@@ -74,6 +74,10 @@ func checkElements[T comparable](d *document, list located, r listRule[T]) []T {
 
 // check holds a value against its rule.
 func check[T any](d *document, at located, r rule[T]) *setting[T] {
+	if at.raw == masked && at.path.secret() {
+		d.fail(d.origin(at).mustBe("the secret itself: this is what stands for it where a configuration is printed"))
+		return nil
+	}
 	value, ok := r.decode(at.raw)
 	if !ok {
 		d.fail(d.wrongType(at, r.want()))

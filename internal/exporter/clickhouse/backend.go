@@ -3,6 +3,7 @@ package clickhouse
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
@@ -28,8 +29,8 @@ type Backend struct {
 // New makes a backend. It does not talk to the server, which may be away. Errors are the
 // configuration's.
 func New(c Config) (*Backend, error) {
-	if err := c.complete(); err != nil {
-		return nil, err
+	if database, table, both := strings.Cut(c.Table, "."); both {
+		c.Database, c.Table = database, table
 	}
 	options, err := c.options()
 	if err != nil {

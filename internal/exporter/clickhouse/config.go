@@ -10,19 +10,15 @@ import (
 	"net/http"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/ClickHouse/clickhouse-go/v2"
 )
 
-// The protocols, and what they listen on by default when it is encrypted.
+// The protocols.
 const (
 	HTTP   = "http"
 	Native = "native"
-
-	httpsPort        = 8443
-	nativeSecurePort = 9440
 )
 
 // The ways to compress what is sent.
@@ -43,75 +39,24 @@ const (
 	connections = 2
 )
 
-// Config says where the table is and what it looks like.
+// Config says where the table is and what it looks like. It has been checked by package config.
 type Config struct {
 	Host               string
-	Port               int    // 0 is 8443 for HTTP and 9440 for Native
-	Protocol           string // HTTP or Native; "" is HTTP
-	Secure             *bool  // TLS; nil is at the two ports above
+	Port               int
+	Protocol           string // HTTP or Native
+	Secure             bool   // TLS
 	CAFile             string // certificates in PEM that sign the server's; "" is the system's
 	InsecureSkipVerify bool   // believe that the server is who it says it is
 	Username           string
 	Password           string
 	Database           string   // "" is the user's own
-	Table              string   // may have the database before a dot
+	Table              string   // may have the Database before a dot
 	Columns            []string // name, time, value, tags, inserted at; the last may be left out
-	Compression        string   // "" is None
+	Compression        string   // GZIP is for HTTP only; "" is None
 	AsyncInsert        bool     // let the server gather the rows of many clients, and wait until they are in
 	CreateTable        bool     // when it is not there
 	Cluster            string   // create it on all hosts of this cluster, Replicated and Distributed
 	TTLDays            int      // of the table that is created; 0 is for ever
-}
-
-// complete fills in what was left out, and checks what the rules of single keys can't tell.
-func (c *Config) complete() error {
-	if c.Host == "" {
-		return errors.New("host is missing: must be an IP address or a host name")
-	}
-	if c.Protocol == "" {
-		c.Protocol = HTTP
-	}
-	if c.Port == 0 {
-		c.Port = map[string]int{HTTP: httpsPort, Native: nativeSecurePort}[c.Protocol]
-	}
-	if c.Secure == nil {
-		secure := c.Port == httpsPort || c.Port == nativeSecurePort
-		c.Secure = &secure
-	}
-	if !*c.Secure && (c.CAFile != "" || c.InsecureSkipVerify) {
-		return errors.New("ca_file and insecure_skip_verify need secure = true")
-	}
-	if c.Compression == GZIP && c.Protocol == Native {
-		return errors.New(`compression = "gzip" needs protocol = "http"`)
-	}
-	if c.Cluster != "" && !c.CreateTable {
-		return errors.New("cluster needs create_table = true")
-	}
-	return c.completeNames()
-}
-
-func (c *Config) completeNames() error {
-	if database, table, both := strings.Cut(c.Table, "."); both {
-		if c.Database != "" && c.Database != database {
-			return fmt.Errorf("database = %q and table = %q: name one database", c.Database, c.Table)
-		}
-		c.Database, c.Table = database, table
-	}
-	if n := len(c.Columns); n != columnCount && n != columnCount-1 {
-		return fmt.Errorf("columns has %d elements: must be %d, or %d without the last", n, columnCount, columnCount-1)
-	}
-	if !c.CreateTable {
-		return nil
-	}
-	if len(c.Columns) != columnCount {
-		return fmt.Errorf("create_table needs all %d columns", columnCount)
-	}
-	for _, name := range c.Columns {
-		if name == sourceColumn || name == targetColumn {
-			return fmt.Errorf("columns has %s: the table that create_table makes has another column of this name", name)
-		}
-	}
-	return nil
 }
 
 // options are those of the client.
@@ -131,7 +76,7 @@ func (c *Config) options() (*clickhouse.Options, error) {
 		TransportFunc: refuseRedirects,
 	}
 	o.ClientInfo.Products = append(o.ClientInfo.Products, struct{ Name, Version string }{"latency-monitor", ""})
-	if *c.Secure {
+	if c.Secure {
 		config, err := c.tls()
 		if err != nil {
 			return nil, err

@@ -18,69 +18,15 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 )
 
-func TestPortAndTLSFollowFromOneAnother(t *testing.T) {
-	yes, no := true, false
-	for _, test := range []struct {
-		name       string
-		config     Config
-		wantAddr   string
-		wantSecure bool
-	}{
-		{"nothing given", Config{}, "h:8443", true},
-		{"native", Config{Protocol: Native}, "h:9440", true},
-		{"plain port of HTTP", Config{Port: 8123}, "h:8123", false},
-		{"plain port of native", Config{Protocol: Native, Port: 9000}, "h:9000", false},
-		{"TLS at another port", Config{Port: 443, Secure: &yes}, "h:443", true},
-		{"no TLS at its port", Config{Port: 8443, Secure: &no}, "h:8443", false},
-		{"IPv6", Config{Host: "2001:db8::1", Port: 8123}, "[2001:db8::1]:8123", false},
+func TestCertificatesThatCanNotBeReadAreRefused(t *testing.T) {
+	for file, want := range map[string]string{
+		"none.pem": `ca_file = "none.pem": no such file`, "config_test.go": "has no certificate in PEM",
 	} {
-		t.Run(test.name, func(t *testing.T) {
-			c := test.config
-			c.Table, c.Columns = "metrics", testConfig().Columns
-			if c.Host == "" {
-				c.Host = "h"
-			}
-			if err := c.complete(); err != nil {
-				t.Fatal(err)
-			}
-			o, err := c.options()
-			if err != nil {
-				t.Fatal(err)
-			}
-			if o.Addr[0] != test.wantAddr || (o.TLS != nil) != test.wantSecure {
-				t.Errorf("address %s, TLS %v; want %s, %v", o.Addr[0], o.TLS != nil, test.wantAddr, test.wantSecure)
-			}
-		})
-	}
-}
-
-func TestConfigurationsThatContradictThemselvesAreRefused(t *testing.T) {
-	no := false
-	for _, test := range []struct {
-		name   string
-		change func(*Config)
-		want   string
-	}{
-		{"no host", func(c *Config) { c.Host = "" }, "host is missing"},
-		{"certificates without TLS", func(c *Config) { c.Secure, c.CAFile = &no, "f" }, "need secure = true"},
-		{"no verification without TLS", func(c *Config) { c.Secure, c.InsecureSkipVerify = &no, true }, "need secure = true"},
-		{"certificates that are not there", func(c *Config) { c.CAFile = "none.pem" }, `ca_file = "none.pem": no such file`},
-		{"certificates that are none", func(c *Config) { c.CAFile = "config_test.go" }, "has no certificate in PEM"},
-		{"gzip over native", func(c *Config) { c.Protocol, c.Compression = Native, GZIP }, `"gzip" needs protocol = "http"`},
-		{"a cluster for nothing", func(c *Config) { c.Cluster = "c" }, "cluster needs create_table = true"},
-		{"two databases", func(c *Config) { c.Database, c.Table = "a", "b.metrics" }, "name one database"},
-		{"three columns", func(c *Config) { c.Columns = c.Columns[:3] }, "columns has 3 elements: must be 5, or 4 without the last"},
-		{"a table to create without a column", func(c *Config) { c.CreateTable, c.Columns = true, c.Columns[:4] }, "needs all 5"},
-		{"a column twice", func(c *Config) { c.CreateTable, c.Columns = true, []string{"Source", "b", "c", "d", "e"} }, "another column of this name"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			c := testConfig()
-			c.Host = "h"
-			test.change(&c)
-			if _, err := New(c); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("New = %v, want %q", err, test.want)
-			}
-		})
+		c := testConfig()
+		c.Host, c.Secure, c.CAFile = "h", true, file
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("New with %s = %v, want %q", file, err, want)
+		}
 	}
 }
 
@@ -104,8 +50,7 @@ func configFor(t *testing.T, address string) Config {
 	if c.Port, err = strconv.Atoi(u.Port()); err != nil {
 		t.Fatal(err)
 	}
-	secure := u.Scheme == "https"
-	c.Secure = &secure
+	c.Protocol, c.Secure = HTTP, u.Scheme == "https"
 	return c
 }
 

@@ -145,8 +145,7 @@ func TestNativeProtocolInTLSAndEachCompression(t *testing.T) {
 		t.Run(compression, func(t *testing.T) {
 			p.create(t, server, p.engine)
 			c := p.config(t, server)
-			secure := true
-			c.Port, c.Secure, c.CAFile, c.Compression = address.Port, &secure, ca, compression
+			c.Port, c.Secure, c.CAFile, c.Compression = address.Port, true, ca, compression
 			points := recent(5000)
 			if err := mustNew(t, c).Publish(t.Context(), points); err != nil {
 				t.Fatal(err)

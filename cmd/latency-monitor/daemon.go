@@ -108,7 +108,7 @@ func (d *daemon) wait(signals <-chan os.Signal) (status int) {
 	case s := <-signals:
 		d.log.Info().Str("signal", s.String()).Msg("stopping: waiting for the last replies")
 		d.measures.Store(false)
-		go exitOnNext(signals)
+		go d.exitOnNext(signals)
 		d.monitor.Close()
 	case <-d.monitor.Done():
 	}
@@ -122,12 +122,26 @@ func (d *daemon) wait(signals <-chan os.Signal) (status int) {
 // then its process group.
 const sameSignal = 20 * time.Millisecond
 
-// exitOnNext ends the program at once on another signal, whatever it waits for.
-func exitOnNext(signals <-chan os.Signal) {
+// lastWord is how long the last line of the log may take: whoever signals again wants the end.
+const lastWord = 200 * time.Millisecond
+
+// exitOnNext ends the program at once on another signal, whatever it waits for, and be it that nobody reads
+// the log.
+func (d *daemon) exitOnNext(signals <-chan os.Signal) {
 	first := time.Now()
-	for range signals {
-		if time.Since(first) > sameSignal {
-			os.Exit(exitFailure)
+	for s := range signals {
+		if time.Since(first) <= sameSignal {
+			continue
 		}
+		said := make(chan struct{})
+		go func() {
+			defer close(said)
+			d.log.Warn().Str("signal", s.String()).Msg("another signal: ending at once; what backends have not taken is lost")
+		}()
+		select {
+		case <-said:
+		case <-time.After(lastWord):
+		}
+		os.Exit(exitFailure)
 	}
 }

@@ -105,8 +105,9 @@ func testSecondSignalEndsTheDaemonAtOnce(t *testing.T, m mode) {
 			p.signal(unix.SIGTERM)
 			p.waitLogged(1, "stopping")
 			signalUntilTheEnd(p, signal)
-			if out := p.end(); out.status != 1 {
-				t.Errorf("exit status %d, want 1", out.status)
+			out := p.end()
+			if said := out.logged("WARNING another signal: ending at once"); out.status != 1 || said != 1 {
+				t.Errorf("exit status %d, said %d times, want 1 and once", out.status, said)
 			}
 		})
 	}

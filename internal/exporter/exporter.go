@@ -29,6 +29,7 @@ const (
 	maxLost = 1_000_000
 
 	defaultFlushLimit   = 5 * time.Second
+	endsSoon            = time.Second // after which the log says why the end takes long
 	defaultMaxReflected = 65536
 )
 
@@ -205,17 +206,33 @@ func (e *Exporter) finish(giveUp context.CancelFunc) {
 	}
 	close(e.ended)
 	for _, o := range e.outlets {
-		o.queue.close()
+		o.end()
 	}
 	close(e.events.queue)
-
-	for _, o := range e.outlets {
-		if !finished(over, o.done) {
-			o.queue.abandon()
-		}
-	}
+	e.awaitBackends(over)
 	if !finished(over, e.events.done) {
 		e.events.dropped.Add(uint64(len(e.events.queue)))
+	}
+}
+
+// awaitBackends waits for the backends until over, and says which it waits for if that takes longer than
+// endsSoon, and what they were not rid of in the end.
+func (e *Exporter) awaitBackends(over context.Context) {
+	soon, cancel := context.WithTimeout(over, endsSoon)
+	defer cancel()
+	for _, o := range e.outlets {
+		if !finished(soon, o.done) {
+			o.tellWaiting()
+		}
+	}
+	for _, o := range e.outlets {
+		ended := finished(over, o.done)
+		if !ended {
+			o.queue.abandon()
+		}
+		if !ended || !o.gone {
+			o.tellGivenUp()
+		}
 	}
 }
 

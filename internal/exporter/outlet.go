@@ -27,6 +27,8 @@ type outlet struct {
 	log     zerolog.Logger
 	final   chan<- error  // takes the first error that ends the daemon
 	done    chan struct{} // closed when run has returned
+	gone    bool          // the other end is gone for good, and nobody is to miss the points; valid when done is closed
+	before  int64         // points dropped before the end began
 	failing bool          // the last error was logged and nothing has worked since
 	reason  string        // of the error that was logged last
 	refuses bool          // that one was a refusal
@@ -65,6 +67,7 @@ func (o *outlet) run(ctx context.Context) {
 	}
 	err := o.serve(ctx)
 	if err != nil {
+		o.gone = true
 		o.queue.abandon()
 	}
 	o.tellRefusals()
@@ -76,6 +79,23 @@ func (o *outlet) run(ctx context.Context) {
 		case o.final <- err:
 		default: // another backend ended the daemon first
 		}
+	}
+}
+
+// end lets run come to its end.
+func (o *outlet) end() { o.before = o.queue.close() }
+
+// tellWaiting logs that the end waits for the backend, if there is anything left.
+func (o *outlet) tellWaiting() {
+	if left := o.counters().Queued; left > 0 {
+		o.log.Info().Uint64("points", left).Msg("stopping: waiting for the backend to take what is left")
+	}
+}
+
+// tellGivenUp logs what was left in the end.
+func (o *outlet) tellGivenUp() {
+	if lost := int64(o.counters().Dropped) - o.before; lost > 0 {
+		o.log.Warn().Int64("points", lost).Msg("backend did not take all points in time; the rest is lost")
 	}
 }
 

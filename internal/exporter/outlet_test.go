@@ -286,6 +286,69 @@ func TestUnavailableBackendDoesNotDelayTheEnd(t *testing.T) {
 	})
 }
 
+// Whoever ends the daemon is told what it still waits for, and what was in vain.
+func TestLongEndIsToldAndWhatIsLostInIt(t *testing.T) {
+	const waiting = `{"level":"info","backend":"fake","points":5,"message":"stopping: waiting for the backend to take what is left"}
+`
+	for _, test := range []struct {
+		name string
+		end  time.Duration // from its beginning until the backend takes points
+		want string
+	}{
+		{"soon", 500 * time.Millisecond, ""},
+		{"late", 2 * time.Second, waiting},
+		{"never", time.Hour, waiting +
+			`{"level":"warn","backend":"fake","points":5,"message":"backend did not take all points in time; the rest is lost"}
+`},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e, b, r, log := paced(t, exporter.Pacing{Buffer: 5, Interval: time.Hour})
+				b.flush = func(ctx context.Context) error {
+					select {
+					case <-time.After(test.end):
+						return nil
+					case <-ctx.Done():
+						return &exporter.UnavailableError{Err: ctx.Err()}
+					}
+				}
+				stop := start(e)
+				for i := range int64(8) { // three of which are dropped long before the end
+					push(t, r, metric(1, measurement.UDPRTT, i))
+					time.Sleep(time.Second)
+				}
+				if err := stop(); err != nil {
+					t.Fatal(err)
+				}
+				if log.String() != test.want {
+					t.Errorf("log:\n%s\nwant:\n%s", log, test.want)
+				}
+			})
+		})
+	}
+}
+
+// Nobody misses points of a pipe whose reader leaves as the daemon ends.
+func TestOtherEndThatLeavesDuringTheEndIsNotTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, b, r, log := paced(t, exporter.Pacing{Batch: 1})
+		b.publish = func(context.Context, []exporter.Point) error {
+			time.Sleep(100 * time.Millisecond)
+			return exporter.ErrClosed
+		}
+		stop := start(e)
+		for i := range int64(3) {
+			push(t, r, metric(1, measurement.UDPRTT, i))
+		}
+		if err := stop(); !errors.Is(err, exporter.ErrClosed) {
+			t.Errorf("Run = %v, want ErrClosed", err)
+		}
+		if c := e.Counters().Backends[0]; c.Dropped != 2 || c.Failed != 1 || log.String() != "" {
+			t.Errorf("counters = %+v, log %q, want the points dropped and failed, and it quiet", c, log)
+		}
+	})
+}
+
 func TestRejectedPointsFailAndTheOthersAreSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, b, r, log := paced(t, exporter.Pacing{})

@@ -197,12 +197,14 @@ func (q *queue) settleFailed(n int64) {
 	q.taken -= n
 }
 
-// close lets the taker finish: what is put from now on is dropped.
-func (q *queue) close() {
+// close lets the taker finish: what is put from now on is dropped. It returns how many points were so far.
+func (q *queue) close() (dropped int64) {
 	q.mu.Lock()
 	q.closed = true
+	dropped = q.dropped
 	q.mu.Unlock()
 	q.signal()
+	return dropped
 }
 
 // abandon closes the queue and counts all that is in it, or taken and not settled, as dropped. It

@@ -59,7 +59,7 @@ func newPrometheus(i ingredients) (exporter.Backend, error) {
 	d := i.daemon
 	return prometheus.New(prometheus.Config{
 		Listen: i.Text("listen"), Families: i.families(), Version: versionText(),
-		Ready: d.measures.Load, Totals: d.monitor.Totals, Counters: d.monitor.Exported,
+		Begun: d.measures.Load, Trouble: d.monitor.Trouble, Totals: d.monitor.Totals, Counters: d.monitor.Exported,
 	})
 }
 

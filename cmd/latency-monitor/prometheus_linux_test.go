@@ -10,6 +10,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // scrape gets what the endpoint at the address serves.
@@ -95,6 +98,40 @@ backend = "cli"
 	}
 	out, counters := p.stop()
 	counters.want("prometheus_sent", len(out.points), "cli_sent", len(out.points), "export_dropped", 0)
+}
+
+// Whoever looks after the daemon by /readyz must see that nothing is measured.
+func TestDaemonIsNotReadyWhileItsEngineProcessStandsStill(t *testing.T) {
+	port, _ := freePorts(t)
+	address := fmt.Sprintf("%s:%d", loopback, port)
+	config, _, _ := onLoopback(t)
+	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a",
+		config: config + fmt.Sprintf("[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", address)})
+	ready := func(want int) (text string) {
+		t.Helper()
+		for deadline := time.Now().Add(patience()); ; time.Sleep(50 * time.Millisecond) {
+			status, text := scrape(t, address, "/readyz")
+			if status == want {
+				return text
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz: status %d, %s, want %d", status, text, want)
+			}
+		}
+	}
+	ready(http.StatusOK)
+	engine := p.engineProcess()
+	if err := unix.Kill(engine, unix.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if text, want := ready(http.StatusServiceUnavailable), fmt.Sprintf("not measuring: engine process %d stands still\n", engine); text != want {
+		t.Errorf("/readyz: %q, want %q", text, want)
+	}
+	kill(t, engine)
+	p.waitNextEngine(1)
+	ready(http.StatusOK)
+	p.signal(unix.SIGTERM)
+	p.end()
 }
 
 func TestPrometheusPortInUseEndsTheStart(t *testing.T) {

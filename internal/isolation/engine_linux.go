@@ -30,9 +30,9 @@ const (
 	remindEvery = time.Minute
 	// maxNotes bounds how many different notes children can put into the log.
 	maxNotes = 100
-	// hungAfter is how long a child may stand still before the log says so. It goes round its loop ten
-	// times a second.
-	hungAfter = 3 * time.Second
+	// How long a child may stand still before the log says so. It goes round its loop ten times a second, and
+	// once without sessions.
+	usualHungAfter = 3 * time.Second
 )
 
 // ErrStopped is the error of a Start during which Stop was called.
@@ -47,7 +47,7 @@ type Engine struct {
 	halt   chan struct{}   // closed by Stop
 	failed chan error      // never gets anything: what fails is started again
 
-	startLimit, stopLimit, drainSlack time.Duration
+	startLimit, stopLimit, drainSlack, hungAfter time.Duration
 
 	stopping sync.Once  // closes halt
 	running  sync.Mutex // held by Start and Stop
@@ -79,7 +79,7 @@ func New(c Config) (*Engine, error) {
 		config: c, lent: lent, spawns: make(chan func()), done: make(chan struct{}), halt: make(chan struct{}),
 		failed: make(chan error), sessions: map[measurement.SessionID]addition{}, own: new(selfstats.Block),
 		drained: make(chan struct{}), told: map[string]bool{}, startLimit: usualStartLimit,
-		stopLimit: usualStopLimit, drainSlack: usualDrainSlack,
+		stopLimit: usualStopLimit, drainSlack: usualDrainSlack, hungAfter: usualHungAfter,
 	}
 	entered := make(chan struct{})
 	go e.spawn(entered)
@@ -118,6 +118,19 @@ func (e *Engine) Start() error {
 
 // Failed is there because an engine.Engine has it: nothing that ends a child ends this Engine.
 func (e *Engine) Failed() <-chan error { return e.failed }
+
+// Trouble is why nothing is measured at present: there is no child, or it stands still. nil: it measures.
+func (e *Engine) Trouble() error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	switch {
+	case e.child == nil:
+		return errors.New("there is no engine process at present")
+	case e.child.still:
+		return fmt.Errorf("%v stands still", e.child)
+	}
+	return nil
+}
 
 // Mode is engine.Linux.
 func (e *Engine) Mode() engine.Mode { return engine.Linux }

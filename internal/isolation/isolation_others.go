@@ -28,6 +28,9 @@ func New(Config) (*Engine, error) { return nil, errUnsupported }
 // ErrStopped is returned by nothing here.
 var ErrStopped = errors.New("stopped")
 
+// Trouble is none.
+func (*Engine) Trouble() error { return nil }
+
 // Release releases nothing.
 func (*Engine) Release() []packetio.Lent { return nil }
 

@@ -37,6 +37,7 @@ type process struct {
 	ready  chan error    // gets nil when the loops run, or why they don't
 	gone   chan struct{} // closed when the process has ended, all that it said is heard, and ended is set
 	ended  string        // how
+	still  bool          // it has not gone round its loop for a while; guarded by the Engine's mu
 
 	mu     sync.Mutex
 	outbox [][]byte

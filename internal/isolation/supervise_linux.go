@@ -131,29 +131,35 @@ func (e *Engine) supervise() {
 // watch waits for the end of a child, and says so when it stands still and when it goes on: meanwhile
 // nothing is measured, and nothing else tells.
 func (e *Engine) watch(p *process) {
-	tick := time.NewTicker(hungAfter)
+	tick := time.NewTicker(e.hungAfter)
 	defer tick.Stop()
-	last, told := clock.Mono(0), false
+	last := clock.Mono(0)
 	for {
 		select {
 		case <-p.gone:
 			return
 		case <-tick.C:
 		}
-		e.mu.Lock()
-		now := p.memory.outputs[0].Counters.CountedThrough()
-		idle := len(e.sessions) == 0 || e.end != 0
-		e.mu.Unlock()
+		now := p.memory.outputs[0].Counters.LastBeat()
+		was, is := e.judge(p, now == last)
 		switch {
-		case told && now != last:
+		case was && !is:
 			e.config.Engine.Note(fmt.Sprintf("%v goes on; slots meanwhile count as skipped_late", p))
-			told = false
-		case !idle && now == last && !told:
+		case !was && is:
 			e.config.Engine.Note(fmt.Sprintf("%v stands still: nothing is measured until it goes on, or dies", p))
-			told = true
 		}
 		last = now
 	}
+}
+
+// judge returns whether a child stood still before, and whether it does now. At the end nobody is told any
+// more that it does.
+func (e *Engine) judge(p *process, still bool) (was, is bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	was = p.still
+	p.still = still && (was || e.end == 0)
+	return was, p.still
 }
 
 // relaunch tries until a child runs, and reports false when there is to be none any more.

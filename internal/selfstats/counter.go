@@ -151,6 +151,7 @@ type Block struct {
 	counts   [NumCounters]atomic.Uint64
 	lateness Histogram
 	through  atomic.Int64 // a clock.Mono
+	beat     atomic.Int64 // the same
 }
 
 // Add adds n to counter c. Only the owning loop may call it; it does not allocate.
@@ -171,6 +172,13 @@ func (b *Block) Through(t clock.Mono) { b.through.Store(int64(t)) }
 // CountedThrough is the time of the last call of Through; 0 when there was none. Whoever takes over the
 // sessions of a loop that died goes on from there.
 func (b *Block) CountedThrough() clock.Mono { return clock.Mono(b.through.Load()) }
+
+// Beat records that the loop goes round at t. Only the owning loop may call it.
+func (b *Block) Beat(t clock.Mono) { b.beat.Store(int64(t)) }
+
+// LastBeat is the time of the last call of Beat; 0 when there was none. It stays the same while the loop
+// stands still.
+func (b *Block) LastBeat() clock.Mono { return clock.Mono(b.beat.Load()) }
 
 // TakeOver adds what other, whose loop is no more, has counted. Probes that the loop had under way will
 // never be settled, and are counted as abandoned. Only the owner of b may call it.

@@ -106,6 +106,7 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 	if now < s.cleaning {
 		return min(s.queue.Next(), s.cleaning)
 	}
+	s.counters.Beat(now)
 	if s.tidying = !s.tidying; s.tidying {
 		return now
 	}

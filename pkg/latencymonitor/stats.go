@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/isolation"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 )
 
@@ -78,6 +79,15 @@ func (m *Monitor) Stats() Stats {
 func (m *Monitor) Totals() selfstats.Totals {
 	e, _ := m.measuring.current()
 	return e.Totals()
+}
+
+// Trouble is for the command, as Totals: why a Monitor that runs does not measure at present; nil: it does.
+func (m *Monitor) Trouble() error {
+	e, _ := m.measuring.current()
+	if isolated, ok := e.(*isolation.Engine); ok {
+		return isolated.Trouble()
+	}
+	return nil // an engine in this process that fails ends the Monitor
 }
 
 // Exported is for the command, as Totals.

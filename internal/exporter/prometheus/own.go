@@ -35,7 +35,7 @@ func (ownCounters) Describe(chan<- *client.Desc) {}
 
 // Collect reads all counters.
 func (o ownCounters) Collect(out chan<- client.Metric) {
-	if o.config.Ready() {
+	if o.config.Begun() {
 		totals := o.config.Totals()
 		for c := range selfstats.NumCounters {
 			counter(out, c.String(), totals.Counts[c])

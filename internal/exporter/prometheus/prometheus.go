@@ -3,7 +3,7 @@
 //
 //	/metrics  see package families, and ownCounters
 //	/healthz  200 as long as the daemon runs
-//	/readyz   200 while it measures, else 503
+//	/readyz   200 while it measures, else 503 and why
 //
 // A point counts as sent when it is in its histogram, whether or not anybody scrapes. A scrape runs in
 // goroutines of its own and keeps a Publish waiting only while the series are listed.
@@ -47,8 +47,9 @@ type Config struct {
 	Listen   string // address and port
 	Families families.Config
 	Version  string
-	Ready    func() bool             // whether the daemon measures
-	Totals   func() selfstats.Totals // called only when it is ready
+	Begun    func() bool             // whether the daemon has begun to measure, and was not told to end
+	Trouble  func() error            // why it does not measure at present; nil: it does. Called only when it has begun
+	Totals   func() selfstats.Totals // the same
 	Counters func() exporter.Counters
 }
 
@@ -78,14 +79,14 @@ func New(c Config) (*Backend, error) {
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
 	b.server = http.Server{
-		Handler: b.handler(c.Ready), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
+		Handler: b.handler(c), ReadHeaderTimeout: headerTimeout, ReadTimeout: requestTimeout,
 		WriteTimeout: writeTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		ErrorLog: log.New(io.Discard, "", 0), // of what clients do wrong; it would not look like our log
 	}
 	return b, nil
 }
 
-func (b *Backend) handler(ready func() bool) http.Handler {
+func (b *Backend) handler(c Config) http.Handler {
 	metrics := promhttp.HandlerFor(b.registry, promhttp.HandlerOpts{
 		// What is right is worth more than nothing; the errors have a counter.
 		ErrorHandling: promhttp.ContinueOnError, Registry: b.registry,
@@ -93,14 +94,22 @@ func (b *Backend) handler(ready func() bool) http.Handler {
 	})
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", metrics)
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, true) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, ready()) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, c.unready()) })
 	return mux
 }
 
-func answer(w http.ResponseWriter, good bool) {
-	if !good {
-		http.Error(w, "not measuring", http.StatusServiceUnavailable)
+// unready is why the daemon does not measure; nil: it does.
+func (c Config) unready() error {
+	if !c.Begun() {
+		return errors.New("it has not begun, or was told to end")
+	}
+	return c.Trouble()
+}
+
+func answer(w http.ResponseWriter, trouble error) {
+	if trouble != nil {
+		http.Error(w, "not measuring: "+trouble.Error(), http.StatusServiceUnavailable)
 		return
 	}
 	fmt.Fprintln(w, "ok")

@@ -31,8 +31,11 @@ func open(t testing.TB, c Config) *Backend {
 	if c.Listen == "" {
 		c.Listen = "127.0.0.1:0"
 	}
-	if c.Ready == nil {
-		c.Ready = func() bool { return true }
+	if c.Begun == nil {
+		c.Begun = func() bool { return true }
+	}
+	if c.Trouble == nil {
+		c.Trouble = func() error { return nil }
 	}
 	if c.Totals == nil {
 		c.Totals = func() selfstats.Totals { return selfstats.Totals{} }
@@ -144,7 +147,14 @@ func TestExpositionHasSeriesAndOwnCounters(t *testing.T) {
 
 func TestReadyWhenMeasuring(t *testing.T) {
 	var measures atomic.Bool
-	b := open(t, Config{Ready: measures.Load, Totals: func() selfstats.Totals {
+	var trouble atomic.Pointer[string]
+	why := func() error {
+		if text := trouble.Load(); text != nil {
+			return errors.New(*text)
+		}
+		return nil
+	}
+	b := open(t, Config{Begun: measures.Load, Trouble: why, Totals: func() selfstats.Totals {
 		if !measures.Load() {
 			t.Error("totals were asked for before there are any")
 		}
@@ -164,6 +174,15 @@ func TestReadyWhenMeasuring(t *testing.T) {
 	check("/readyz", http.StatusOK)
 	check("/healthz", http.StatusOK)
 	check("/metrics", http.StatusOK)
+	stopped := "engine process 407 stands still"
+	trouble.Store(&stopped)
+	check("/healthz", http.StatusOK)
+	check("/metrics", http.StatusOK)
+	if status, body := get(t, b, "/readyz"); status != http.StatusServiceUnavailable || body != "not measuring: "+stopped+"\n" {
+		t.Errorf("/readyz: status %d, %q, want 503 and why", status, body)
+	}
+	trouble.Store(nil)
+	check("/readyz", http.StatusOK)
 	check("/", http.StatusNotFound)
 	if resp, err := http.Post(fmt.Sprintf("http://%s/metrics", b.Addr()), "", nil); err != nil || resp.StatusCode != http.StatusMethodNotAllowed {
 		t.Errorf("POST: %v, %v, want status 405", resp, err)

@@ -40,6 +40,7 @@ type Monitor struct {
 	watching  context.Context
 	unwatch   context.CancelFunc
 	resolving <-chan struct{} // closed when it has ended, but for the watching of targets
+	addressed sync.Map        // the IDs of sessions whose address it has found
 
 	mu       sync.Mutex
 	state    state
@@ -285,6 +286,7 @@ func (m *Monitor) missed() uint64 {
 }
 
 func (m *Monitor) addSession(s measurement.Session) {
+	m.addressed.Store(s.ID, true)
 	e, _ := m.measuring.current()
 	e.Add(s)
 }

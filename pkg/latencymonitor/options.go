@@ -43,7 +43,9 @@ type Options struct {
 
 	// Logger is told what an operator wants to read, as the command logs it: a change of state of a target,
 	// what the system refused, trouble with a backend, and once a minute and at the end a line of counters
-	// (see the README). What ends the Monitor is of slog.LevelError+4. nil = nothing is logged.
+	// (see the README). What ends the Monitor is of slog.LevelError+4. nil = nothing is logged, and that a host
+	// name can't be resolved or a target does not answer is seen in Stats only: as Unaddressed, and as the
+	// counters "lost" and "unreachable". slog.Default() is a good start.
 	Logger *slog.Logger
 
 	// MaxSize is how many octets the longest message has that is sent or read, 64 to 65535.

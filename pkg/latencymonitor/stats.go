@@ -28,6 +28,10 @@ type Stats struct {
 	Isolated bool           // the engine has a process of its own
 	Targets  int            // that there are now
 	Sessions int            // to them: one for each transport
+
+	// Unaddressed is how many Targets are not probed, since no address of their host is known: its name can't be
+	// resolved, or was not yet, or the interface of its zone is not there. Before Start that is all of them.
+	Unaddressed int
 }
 
 // Lateness is a distribution of durations. Quantiles are rounded up, to one of eight steps per power of
@@ -71,6 +75,9 @@ func (m *Monitor) Stats() Stats {
 	for _, t := range m.present() {
 		s.Targets++
 		s.Sessions += len(t.sessions)
+		if _, addressed := m.addressed.Load(t.sessions[0].ID); !addressed {
+			s.Unaddressed++
+		}
 	}
 	return s
 }

@@ -200,6 +200,7 @@ func (m *Monitor) RemoveTarget(id TargetID) error {
 	e, _ := m.measuring.current()
 	for _, s := range t.sessions {
 		e.Remove(s.ID)
+		m.addressed.Delete(s.ID)
 	}
 	m.letGo(t)
 	return nil

@@ -5,12 +5,6 @@ import (
 	"strings"
 )
 
-// The columns that the server computes from the tags.
-const (
-	sourceColumn = "Source"
-	targetColumn = "Target"
-)
-
 // localSuffix ends the name of the table that has the rows, where the other one only distributes.
 const localSuffix = "_local"
 

@@ -213,21 +213,21 @@ func guarded(t *testing.T, server *serverstest.PushgatewayServer) (address strin
 	return guard.URL, func() int { mu.Lock(); defer mu.Unlock(); return n }
 }
 
-func TestWrongPasswordLosesWhatIsCountedAsFailed(t *testing.T) {
+func TestWrongPasswordKeepsThePointsToTheEnd(t *testing.T) {
 	server := serverstest.Pushgateway(t)
 	address, refused := guarded(t, server)
 	pacing := exporter.Pacing{Batch: 512, Interval: 100 * time.Millisecond}
 	for _, password := range []string{"right", "wrong"} {
 		b := toServer(t, address, func(c *Config) { c.Instance, c.Username, c.Password = password, "me", password })
 		points, c := exportertest.Load(t, b, pacing, 1, func(counters func() exporter.BackendCounters) {
-			await(t, "some pushes", func() bool { return counters().Sent+counters().Failed > 1000 })
+			await(t, "some pushes", func() bool { return counters().Sent > 1000 || counters().Retries > 1 })
 		})
 		wantSent := uint64(len(points))
 		if password == "wrong" {
 			wantSent = 0
 		}
-		if c.Sent != wantSent || c.Sent+c.Failed != uint64(len(points)) {
-			t.Errorf("password %s: counters %+v of %d points, want %d sent and the others failed", password, c, len(points), wantSent)
+		if c.Sent != wantSent || c.Sent+c.Dropped != uint64(len(points)) {
+			t.Errorf("password %s: counters %+v of %d points, want %d sent and the others dropped", password, c, len(points), wantSent)
 		}
 		metrics := server.Metrics(t)
 		arrived := fmt.Sprintf(`latency_monitor_udp_rtt_seconds_count{instance=%q,job="latency",source="a",target="load-0"} %d`, password, len(points))

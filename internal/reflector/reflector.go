@@ -155,11 +155,15 @@ func (r *Reflector) Ready(ready loop.Ready, limit int) {
 	}
 }
 
-// Due implements loop.Handler: a reflector has nothing to send by itself, only to clean up.
+// Due implements loop.Handler: a reflector has nothing to send by itself, only to clean up. With nobody to answer it has
+// nothing to do at all.
 func (r *Reflector) Due(now clock.Mono) clock.Mono {
 	if now >= r.cleaning {
 		r.cleaning = now.Add(housekeeping)
 		r.clean(now)
+	}
+	if r.sessions.open() == 0 && r.connected == 0 && len(r.ended) == 0 && r.spare.file != nil {
+		return clock.Never
 	}
 	return r.cleaning
 }

@@ -74,7 +74,7 @@ func checkStampReply(t *rig, p *stamp.ReflectorPacket, q stampProbe, seq uint32)
 // Byte for byte, RFC 8762 section 4.3.1.
 func TestStampReplyOnTheWire(t *testing.T) {
 	f := newFakeFlow(t, Stamp{})
-	f.estimate.value = 0x8c3b
+	f.estimate.value, f.estimate.next = 0x8c3b, clock.Never
 	request := stampPacket(t, stampProbe{seq: 0x01020304, ssid: 0xabcd, t1: t2 - 1000, size: 48})
 	replies := f.give(packetio.Packet{Data: request, TTL: 61})
 	if len(replies) != 1 {

@@ -61,6 +61,7 @@ func (r *Reflector) readyUDP(s *socket, limit int) {
 		r.counters.Inc(selfstats.ReceiveFailed)
 	}
 	now := clock.MonoNow()
+	r.estimate.refresh(now) // after a time with nobody to answer it is old
 	s.replies = s.replies[:0]
 	for k := range n {
 		r.reflect(s, k, &r.packets[k], now)

@@ -5,10 +5,10 @@ import "github.com/latency-monitor/latency-monitor/pkg/measurement"
 // What happens to a record, in the order in which it does: drain, take, metric, emit, fanOut.
 
 // drain moves to the queues at least what was in the rings when it was called, and at most one
-// capacity of each ring: so neither a fast producer nor a corrupt ring holds it forever.
-func (e *Exporter) drain() crowd {
+// capacity of each ring: so neither a fast producer nor a corrupt ring holds it forever. It returns how many times
+// what a poll should find the fullest ring had; 0 = there was nothing.
+func (e *Exporter) drain() (found float64) {
 	leaving := e.probed.takeLeaving()
-	found := empty
 	all, leavingRings := e.sources()
 	for _, src := range all {
 		found = max(found, e.drainRing(src))
@@ -20,7 +20,7 @@ func (e *Exporter) drain() crowd {
 	return found
 }
 
-func (e *Exporter) drainRing(src *source) crowd {
+func (e *Exporter) drainRing(src *source) (found float64) {
 	total, capacity := 0, src.ring.Cap()
 	for total < capacity {
 		n := src.ring.Pop(e.popped[:])
@@ -32,15 +32,7 @@ func (e *Exporter) drainRing(src *source) crowd {
 			break
 		}
 	}
-	switch {
-	case total == 0:
-		return empty
-	case total < (capacity+7)/8:
-		return some
-	case total < (capacity+1)/2:
-		return busy
-	}
-	return crowded
+	return float64(total) / float64(min(popSize, max(1, capacity/8)))
 }
 
 // take handles one record.

@@ -12,13 +12,14 @@ import (
 )
 
 const (
-	// The exporter polls the rings: every pollCalm, or pollBusy after a ring was an eighth full, or pollCrowded
-	// after one was half full. After a poll that found nothing it sleeps until a producer wakes it. Waking
-	// another thread costs a lock or a system call, and the one who pays is the measuring thread; so it pays for
-	// the first sample after a silence only. A ring must hold what comes in pollCalm.
-	pollCalm    = 100 * time.Millisecond
-	pollBusy    = 10 * time.Millisecond
-	pollCrowded = time.Millisecond
+	// The exporter polls the rings, as often as makes it find about popSize records, or what fills an eighth of a
+	// ring. After a poll that found nothing it sleeps until a producer wakes it. Waking another thread costs a lock
+	// or a system call, and the one who pays is the measuring thread; so it pays for the first sample after a
+	// silence only. The first pause after that is pollFirst, and one is at most twice as long as the one before: a
+	// ring must hold what comes in so long.
+	pollFirst    = 10 * time.Millisecond
+	pollShortest = time.Millisecond
+	pollLongest  = 100 * time.Millisecond
 
 	// pollAsleep bounds the sleep, for a producer that is broken and wakes nobody.
 	pollAsleep = time.Second
@@ -160,7 +161,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 
 // poll returns nil when ctx is done, or the error that ends the daemon.
 func (e *Exporter) poll(ctx context.Context) error {
-	pause := pollCalm
+	pause := pollFirst
 	timer := time.NewTimer(pause)
 	defer timer.Stop()
 	for {
@@ -173,26 +174,25 @@ func (e *Exporter) poll(ctx context.Context) error {
 		case <-e.wake:
 		}
 		e.wakeUp()
-		pause = pauses[e.drain()]
+		pause = nextPause(pause, e.drain())
 		if pause == pollAsleep && !e.fallAsleep() {
-			pause = pollCalm
+			pause = pollFirst
 		}
 		timer.Reset(pause)
 	}
 }
 
-// crowd is how full a drain found the rings.
-type crowd uint8
-
-const (
-	empty   crowd = iota // nothing in any
-	some                 // something in one
-	busy                 // one was at least an eighth full
-	crowded              // one was at least half full
-)
-
-// pauses are until the next poll.
-var pauses = [...]time.Duration{empty: pollAsleep, some: pollCalm, busy: pollBusy, crowded: pollCrowded}
+// nextPause is until the next poll, after one that found so many times what it should.
+func nextPause(last time.Duration, found float64) time.Duration {
+	switch {
+	case found == 0:
+		return pollAsleep
+	case last == pollAsleep:
+		return pollFirst
+	}
+	best := time.Duration(float64(last) / found)
+	return max(pollShortest, min(best, 2*last, pollLongest))
+}
 
 // finish drains, publishes, flushes and closes, within FlushLimit. Half of it is for draining, and
 // the last tenth for backends that were told to give up.
@@ -202,7 +202,7 @@ func (e *Exporter) finish(giveUp context.CancelFunc) {
 	defer cancel()
 	defer time.AfterFunc(limit*9/10, giveUp).Stop()
 
-	for end := time.Now().Add(limit / 2); e.drain() != empty && time.Now().Before(end); {
+	for end := time.Now().Add(limit / 2); e.drain() > 0 && time.Now().Before(end); {
 	}
 	close(e.ended)
 	for _, o := range e.outlets {

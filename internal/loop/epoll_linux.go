@@ -85,14 +85,14 @@ func (p *Epoll) Wait(until clock.Mono, ready []Ready) (int, error) {
 	if err := p.arm(until); err != nil {
 		return 0, err
 	}
-	n, err := p.block(events)
+	n, err := p.block(events, began.Add(shortWait))
 	p.brisk = clock.MonoNow().Sub(began) < shortWait
 	return p.collect(ready, n), err
 }
 
-// block returns when something happens.
-func (p *Epoll) block(events []unix.EpollEvent) (int, error) {
-	if p.brisk {
+// block returns when something happens. If that is likely to be soon, it keeps the thread's P until then.
+func (p *Epoll) block(events []unix.EpollEvent, soon clock.Mono) (int, error) {
+	for p.brisk && clock.MonoNow() < soon {
 		if n, err := p.takeShort(events, shortWait); n > 0 || err != nil {
 			return n, err
 		}

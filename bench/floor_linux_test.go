@@ -12,12 +12,8 @@ import (
 // floorInterval is at what interval all peers probe.
 const floorInterval = time.Millisecond
 
-// floorRounds is how many times each peer has its turn in one run, so that all see the same noise. Their delays
-// are put together.
-const floorRounds = 3
-
 // What does the tool itself add to the delays of an idle path? All peers probe once a millisecond, one after
-// another, for the span in each round, with the options that they come with; only the interval is set.
+// another, with the options that they come with; only the interval is set.
 //
 // An RTT is with or without the time inside the reflector: ours, over STAMP, and irtt's are without it, and so can
 // be compared. ours-text, sockperf's and the reference's are with it. fping is answered by the kernel.
@@ -35,13 +31,9 @@ func BenchmarkFloor(b *testing.B) {
 func measureFloor(b *testing.B, on route) {
 	peers := presentPeers(b)
 	results := make(map[string]*probed)
-	for range floorRounds {
-		for _, p := range peers {
-			if results[p.name] == nil {
-				results[p.name] = new(probed)
-			}
-			results[p.name].add(p.measure(b, on))
-		}
+	for _, p := range peers {
+		measured := p.measure(b, on)
+		results[p.name] = &measured
 	}
 	for _, p := range peers {
 		results[p.name].report(b, p.name)
@@ -73,14 +65,6 @@ type probed struct {
 
 // slotsWithin is in how many slots a probe should have left when so much is between the first and the last one.
 func slotsWithin(d time.Duration) int { return int(d.Round(floorInterval)/floorInterval) + 1 }
-
-func (p *probed) add(other probed) {
-	p.rtt = append(p.rtt, other.rtt...)
-	p.owd = append(p.owd, other.owd...)
-	p.sent += other.sent
-	p.lost += other.lost
-	p.slots += other.slots
-}
 
 // report reports the distributions, which it sorts, and the shares of slots and probes that are missing. A peer
 // that is late and then sends several probes at once misses no slot by this count.

@@ -11,7 +11,7 @@ import (
 var span = flag.Duration("span", 3*time.Second, "how long each thing is measured at a time")
 
 // turns is how often the things that are compared take turns in one run, so that all see the same noise.
-const turns = 3
+const turns = 2
 
 // warmUp is how long a daemon runs before it is measured: until sessions went over to STAMP, and all memory that is
 // used was touched.

@@ -4,7 +4,8 @@
 #
 #   COUNT=5 SPAN=12s SOAK=2m scripts/bench-compare.sh [BENCHMARK...]
 #
-# Each benchmark runs COUNT times, and measures each thing for SPAN at a time; the soak runs once, for SOAK.
+# Each benchmark runs COUNT times, and measures each thing for SPAN at a time. Those that no target is set on, and take
+# minutes, run once; the soak for SOAK.
 # With names of benchmarks it runs these alone, and the tables say that the others were not measured. One
 # that fails does not stop the others, but this program fails in the end. Wants root (network namespaces,
 # realtime priorities) and an idle machine. REFERENCE_DIR is a checkout of the reference implementation.
@@ -47,10 +48,9 @@ peers() {
 
 # measure BENCHMARK appends to the results what it prints. -v, since only then reasons of skips are printed.
 measure() {
-	local runs=$count flags=(-span "$span")
-	if [[ $1 == BenchmarkSoak ]]; then
+	local runs=$count flags=(-span "$span" -soak "$soak")
+	if [[ $1 == BenchmarkSoak || $1 == BenchmarkScale ]]; then
 		runs=1
-		flags+=(-soak "$soak")
 	fi
 	echo "== $1" >&2
 	go test -run '^$' -bench "^$1\$" -v -count "$runs" -timeout 0 ./bench "${flags[@]}" | tee -a "$results"

@@ -24,13 +24,8 @@ func BenchmarkCost(b *testing.B) {
 		b.ReportMetric(percent/rate/reference, "cpu/reference")
 	})
 	b.Run("backend=prometheus", func(b *testing.B) {
-		cost(b, func() string { return prometheusAt(freePort(b)) })
+		cost(b, func() string { return scraped(listenAddress(b)) })
 	})
-}
-
-// prometheusAt is the configuration of a prometheus backend.
-func prometheusAt(port int) string {
-	return fmt.Sprintf("[[metrics]]\nbackend = \"prometheus\"\nlisten = \"127.0.0.1:%d\"\n", port)
 }
 
 // cost reports the CPU time and the memory of a prober and of its reflector, each with a backend of its own. It returns

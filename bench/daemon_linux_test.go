@@ -31,9 +31,6 @@ func (thisHost) Command(ctx context.Context, name string, args ...string) *exec.
 	return exec.CommandContext(ctx, name, args...)
 }
 
-// patience is how long a program may take to do what it does at once on an idle machine.
-const patience = 30 * time.Second
-
 // program is the binary that `make build` makes, built once per run.
 var program = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(builds, "latency-monitor")

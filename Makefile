@@ -41,8 +41,8 @@ check: ## gofmt, vet, staticcheck, tidy, tests with race detector and repository
 cross: ## compile the program and all tests for every supported platform
 	@scripts/cross.sh
 
-bench: ## run the benchmarks (BENCH=regexp, PKG=./...)
-	go test -run '^$$' -bench '$(BENCH)' -benchmem $(PKG)
+bench: ## run the benchmarks, however long they take (BENCH=regexp, PKG=./...)
+	go test -run '^$$' -bench '$(BENCH)' -benchmem -timeout 0 $(PKG)
 
 bench-compare: ## install what the benchmarks compare with, run all, write bench/README.md, as root (COUNT, SPAN, SOAK)
 	@scripts/bench-compare.sh

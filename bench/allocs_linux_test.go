@@ -94,12 +94,12 @@ func await(b *testing.B, e *engine.Engine, metric measurement.Metric, enough int
 }
 
 func daemonsAllocations(b *testing.B) {
-	udp, tcp, probers, reflectors := freePort(b), freePort(b), freePort(b), freePort(b)
-	reflector := start(b, spec{name: "reflector", config: fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", udp, tcp) + prometheusAt(reflectors)})
+	udp, tcp := freePort(b), freePort(b)
+	listens := []string{listenAddress(b), listenAddress(b)}
+	reflector := start(b, spec{name: "reflector", config: fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", udp, tcp) + scraped(listens[1])})
 	prober := start(b, spec{name: "prober", config: fmt.Sprintf("udp_port = %d\ntcp_port = %d\ninterval = 1\n", freePort(b), freePort(b)) +
-		prometheusAt(probers) +
+		scraped(listens[0]) +
 		fmt.Sprintf("[[targets]]\nhost = \"127.0.0.1\"\nudp_port = %d\ntcp_port = %d\nlabel = \"reflector\"\n", udp, tcp)})
-	listens := []string{fmt.Sprintf("127.0.0.1:%d", probers), fmt.Sprintf("127.0.0.1:%d", reflectors)}
 	total := func() counters {
 		c := scrape(b, listens[0])
 		c["engine_allocated"] += scrape(b, listens[1])["engine_allocated"]

@@ -62,7 +62,7 @@ func burn(b *testing.B) (stop func()) {
 	b.Helper()
 	seconds := int((*span + patience).Seconds())
 	cmd := exec.Command("sh", "-c", fmt.Sprintf("ulimit -t %d; while :; do :; done", seconds))
-	if err := cmd.Start(); err != nil {
+	if err := startChild(cmd); err != nil {
 		b.Fatal(err)
 	}
 	stop = sync.OnceFunc(func() {

@@ -24,13 +24,8 @@ func BenchmarkCost(b *testing.B) {
 		b.ReportMetric(percent/rate/reference, "cpu/reference")
 	})
 	b.Run("backend=prometheus", func(b *testing.B) {
-		cost(b, func() string { return prometheusAt(freePort(b)) })
+		cost(b, func() string { return scraped(listenAddress(b)) })
 	})
-}
-
-// prometheusAt is the configuration of a prometheus backend.
-func prometheusAt(port int) string {
-	return fmt.Sprintf("[[metrics]]\nbackend = \"prometheus\"\nlisten = \"127.0.0.1:%d\"\n", port)
 }
 
 // cost reports the CPU time and the memory of a prober and of its reflector, each with a backend of its own. It returns
@@ -44,10 +39,11 @@ func cost(b *testing.B, backend func() string) (percent, rate float64) {
 	time.Sleep(warmUp)
 	began, probing, reflecting := time.Now(), prober.cpu(), reflector.cpu()
 	time.Sleep(*span)
-	span := time.Since(began).Seconds() / 100
+	elapsed := time.Since(began)
+	ofCore := func(cpu time.Duration) float64 { return 100 * cpu.Seconds() / elapsed.Seconds() }
 	probing, reflecting = prober.cpu()-probing, reflector.cpu()-reflecting
-	b.ReportMetric(probing.Seconds()/span, "prober-cpu-%")
-	b.ReportMetric(reflecting.Seconds()/span, "reflector-cpu-%")
+	b.ReportMetric(ofCore(probing), "prober-cpu-%")
+	b.ReportMetric(ofCore(reflecting), "reflector-cpu-%")
 	b.ReportMetric(float64(prober.rss())/1e6, "prober-rss-MB")
 	b.ReportMetric(float64(reflector.rss())/1e6, "reflector-rss-MB")
 	skipped := prober.stop().skipped() // of its whole life, of which the span is the most
@@ -55,5 +51,5 @@ func cost(b *testing.B, backend func() string) (percent, rate float64) {
 	rate = 1000 * (1 - skipped)
 	b.ReportMetric(skipped, "skipped/slot")
 	b.ReportMetric(rate, "probes/s")
-	return (probing + reflecting).Seconds() / span, rate
+	return ofCore(probing + reflecting), rate
 }

@@ -82,6 +82,16 @@ func owds(b testing.TB, listen string) float64 {
 	return float64(total)
 }
 
+// goroutines is how many the process has that serves this.
+func goroutines(b testing.TB, listen string) float64 {
+	b.Helper()
+	family := families(b, listen)["go_goroutines"]
+	if family == nil || len(family.Metric) != 1 {
+		b.Fatalf("%s: no go_goroutines", listen)
+	}
+	return family.Metric[0].GetGauge().GetValue()
+}
+
 // scrape reads the counters of a daemon on this host whose prometheus backend listens there, by the names that
 // the log has for them.
 func scrape(b testing.TB, listen string) counters {

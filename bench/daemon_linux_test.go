@@ -31,9 +31,6 @@ func (thisHost) Command(ctx context.Context, name string, args ...string) *exec.
 	return exec.CommandContext(ctx, name, args...)
 }
 
-// patience is how long a program may take to do what it does at once on an idle machine.
-const patience = 30 * time.Second
-
 // program is the binary that `make build` makes, built once per run.
 var program = sync.OnceValues(func() (string, error) {
 	binary := filepath.Join(builds, "latency-monitor")
@@ -76,7 +73,7 @@ func start(b testing.TB, s spec) *daemon {
 	}
 	d.cmd = s.on.Command(context.Background(), binary, "-c", config, "-n", s.name)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.log
-	if err := d.cmd.Start(); err != nil {
+	if err := startChild(d.cmd); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(d.kill)
@@ -128,9 +125,12 @@ func (d *daemon) waitLogs(text string, n int) {
 	}
 }
 
-// stop ends the daemon as an operator does, and returns the counters that its log ends with.
+// stop ends the daemon as an operator does, and returns the counters that its log ends with. One that does not end is
+// killed, which fails the benchmark.
 func (d *daemon) stop() counters {
 	d.b.Helper()
+	impatient := time.AfterFunc(patience, func() { _ = d.cmd.Process.Kill() })
+	defer impatient.Stop()
 	if err := d.cmd.Process.Signal(unix.SIGTERM); err != nil {
 		d.b.Fatalf("%s: %v\n%s", d.name, err, d.logged())
 	}

@@ -110,7 +110,9 @@ func probe(b *testing.B, under condition, make way, block *selfstats.Block) {
 		ID: 1, Transport: measurement.UDP, Source: "bench", Target: "bench", Interval: interval,
 		Timeout: time.Second, MaxLost: 10, RTT: true, Remote: local,
 	})
-	r.record(int(*span/interval)/turns, interval)
+	if !r.record(int(*span/interval)/turns, interval) {
+		b.Fatalf("too few probes came back; counters %v", e.Totals().Counts)
+	}
 	r.waits(block, interval)
 	t := e.Totals()
 	for _, c := range []selfstats.Counter{selfstats.SlotsSent, selfstats.SkippedLate} {

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -51,6 +52,8 @@ func startLimit(b testing.TB, cpu int, args ...string) *limit {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience+10**span) // what reads from it can't hang
 	l := &limit{b: b, cmd: exec.CommandContext(ctx, binary, args...), errors: create(b, "limit.log"), cancel: cancel}
 	l.cmd.Stderr = l.errors
+	// As startChild has it; but this one is to have the CPU of the thread that starts it.
+	l.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	out, err := l.cmd.StdoutPipe()
 	if err != nil {
 		b.Fatal(err)

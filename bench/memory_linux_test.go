@@ -24,15 +24,14 @@ func BenchmarkMemory(b *testing.B) {
 }
 
 func memory(b *testing.B, targets int, engine string) {
-	udp, tcp, metrics := freePort(b), freePort(b), freePort(b)
+	udp, tcp, listen := freePort(b), freePort(b), listenAddress(b)
 	reflector := start(b, spec{name: "reflector", config: fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", udp, tcp)})
-	config := fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", freePort(b), freePort(b)) + engine + prometheusAt(metrics)
+	config := fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", freePort(b), freePort(b)) + engine + scraped(listen)
 	for i := range targets {
 		config += fmt.Sprintf("[[targets]]\nhost = \"127.0.1.%d\"\nudp_port = %d\ntcp_port = %d\nlabel = \"host-%d\"\ntags = [\"isp:local\"]\n",
 			1+i, udp, tcp, i)
 	}
 	prober := start(b, spec{name: "prober", config: config})
-	listen := fmt.Sprintf("127.0.0.1:%d", metrics)
 	time.Sleep(warmUp)
 	for began := time.Now(); time.Since(began) < *span; time.Sleep(*span / 10) {
 		scrape(b, listen) // makes garbage

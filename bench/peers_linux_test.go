@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -84,10 +83,7 @@ func launch(b testing.TB, cmd *exec.Cmd) *server {
 	b.Helper()
 	s := &server{b: b, name: cmd.String(), cmd: cmd, out: create(b, "out"), log: create(b, "log")}
 	cmd.Stdout, cmd.Stderr = s.out, s.log
-	// When the benchmark is killed, so that no cleanup runs, the kernel ends it: PR_SET_PDEATHSIG in prctl(2). That
-	// is when the thread that started it ends. Those of Go stay, but for one that a goroutine was locked to.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := cmd.Start(); err != nil {
+	if err := startChild(cmd); err != nil {
 		b.Fatal(err)
 	}
 	b.Cleanup(s.kill)

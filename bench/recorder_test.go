@@ -49,18 +49,19 @@ func (r *recorder) drain() {
 	}
 }
 
-// record drains until probes from n slots on have been sent.
-func (r *recorder) record(n int, interval time.Duration) {
-	for {
+// record drains until probes of n slots at least have been sent, and reports false when they are not in time.
+func (r *recorder) record(n int, interval time.Duration) bool {
+	for deadline := time.Now().Add(time.Duration(n)*interval + patience); time.Now().Before(deadline); {
 		r.mu.Lock()
 		r.drain()
 		enough := len(r.sent) > 0 && r.sent[len(r.sent)-1].Sub(r.sent[0]) >= time.Duration(n)*interval
 		r.mu.Unlock()
 		if enough {
-			return
+			return true
 		}
 		time.Sleep(5 * time.Millisecond)
 	}
+	return false
 }
 
 // waits records for each slot of the grid how long after it the next probe left. A slot that was

@@ -33,8 +33,8 @@ func BenchmarkSoak(b *testing.B) {
 		fmt.Sprintf("[[targets]]\nhost = \"127.0.0.1\"\ntype = \"udp\"\ninterval = 1\nudp_port = %d\nlabel = \"reflector\"\n", udp)+
 			fmt.Sprintf("[[targets]]\nhost = \"127.0.0.1\"\ntype = \"tcp\"\ninterval = 10\ntcp_port = %d\nlabel = \"reflector\"\n", tcp))
 	time.Sleep(warmUp)
-	every := min(5*time.Second, *soak/60)
-	for began := time.Now(); time.Since(began) < *soak; time.Sleep(every) {
+	pause := min(5*time.Second, *soak/60)
+	for began := time.Now(); time.Since(began) < *soak; time.Sleep(pause) {
 		reflector.sample()
 		prober.sample()
 	}
@@ -63,9 +63,9 @@ type held struct{ process, kind string }
 
 func newSoaked(b *testing.B, name, config, targets string) *soaked {
 	b.Helper()
-	port := freePort(b)
-	d := start(b, spec{name: name, config: config + smallRings + prometheusAt(port) + targets})
-	return &soaked{daemon: d, listen: fmt.Sprintf("127.0.0.1:%d", port), series: map[held][]float64{}}
+	listen := listenAddress(b)
+	d := start(b, spec{name: name, config: config + smallRings + scraped(listen) + targets})
+	return &soaked{daemon: d, listen: listen, series: map[held][]float64{}}
 }
 
 // sample looks at the daemon once.
@@ -77,7 +77,7 @@ func (s *soaked) sample() {
 		s.add(names[min(i, 1)], "descriptors", float64(u.descriptors))
 		s.add(names[min(i, 1)], "threads", float64(u.threads))
 	}
-	s.add("exporter", "goroutines", gauge(s.b, s.listen, "go_goroutines"))
+	s.add("exporter", "goroutines", goroutines(s.b, s.listen))
 	c := scrape(s.b, s.listen)
 	s.add("engine", "engine-allocated", c["engine_allocated"])
 	s.add("engine", "engine-collections", c["engine_collections"])

@@ -17,6 +17,9 @@ const turns = 2
 // used was touched.
 const warmUp = 2 * time.Second
 
+// patience is how long a program may take to do what it does at once on an idle machine.
+const patience = 30 * time.Second
+
 // quantile is the value that share q of the sorted values do not exceed; 0 of none.
 func quantile(sorted []time.Duration, q float64) time.Duration {
 	if len(sorted) == 0 {

@@ -73,7 +73,7 @@ func timeToProbe(b *testing.B, target *net.UDPConn, binary, config string) (prob
 	cmd.Stderr, cmd.WaitDelay = log, time.Second
 	cmd.Cancel = func() error { return cmd.Process.Signal(unix.SIGKILL) }
 	began := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := startChild(cmd); err != nil {
 		b.Fatal(err)
 	}
 	defer func() {

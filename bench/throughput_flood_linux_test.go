@@ -56,7 +56,7 @@ func throughputOfReflector(b *testing.B, kind flooding, size int) {
 
 // startReflector starts a daemon that answers at a port, and that is measured.
 func startReflector(b *testing.B, kind flooding, port, cpu int) *meter {
-	listen := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+	listen := listenAddress(b)
 	config := fmt.Sprintf("address = \"127.0.0.1\"\ntcp = false\nudp_port = %d\nrate_limit = 0\n"+
 		"[engine]\ncpus = [%d]\n[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", port, cpu, listen)
 	m := &meter{daemon: start(b, spec{name: "reflector", config: config}), listen: listen, parent: kind == wholePath}

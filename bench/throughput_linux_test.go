@@ -80,7 +80,9 @@ func (m *meter) measure(meanwhile func()) work {
 			m.b.Fatalf("%s: points are missing:\n%s", m.name, m.logged())
 		}
 	}
-	done.cpu, done.probes = m.cpu()-cpu, m.count()-counted
+	// In the order of before: of a daemon that goes on, both are for as long.
+	done.probes = m.count() - counted
+	done.cpu = m.cpu() - cpu
 	return done
 }
 

@@ -55,7 +55,7 @@ func (s *sending) port() int { return s.sink.LocalAddr().(*net.UDPAddr).Port }
 
 // ours has a daemon send for its turn, and puts one of its probes into the file.
 func (s *sending) ours(b *testing.B) work {
-	listen := fmt.Sprintf("127.0.0.1:%d", freePort(b))
+	listen := listenAddress(b)
 	config := fmt.Sprintf("tcp = false\nrtt = false\nprotocol = \"stamp\"\ninterval = 0.1\ntimeout = 0.1\nsize = %d\nudp_port = %d\n"+
 		"[engine]\ncpus = [%d]\ntx_timestamps = \"off\"\n[metrics]\nbackend = \"prometheus\"\nlisten = %q\n",
 		s.size, freePort(b), s.cpu, listen)

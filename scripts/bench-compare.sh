@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 trap 'exit 130' INT
 
 count=${COUNT:-5} span=${SPAN:-12s} soak=${SOAK:-2m}
-results=bench/results.txt
+results=dist/results.txt # those of the last run stay in bench/ until this one is over
 
 # facts prints what is to know about this machine and this run, one "# key: value" per line.
 facts() {
@@ -71,6 +71,7 @@ for benchmark in "${benchmarks[@]}"; do
 	measure "$benchmark" || failed+=("$benchmark")
 done
 dist/benchtable "$results" bench/README.md
+cp "$results" bench/results.txt
 if ((${#failed[@]})); then
 	echo "bench-compare: failed: ${failed[*]}" >&2
 	exit 1

@@ -73,11 +73,11 @@ var targets = []target{
 	{"the same, 1470 octets", median{throughput + "reflect/size=1470", "ours/limit"}, atLeast(0.9)},
 	{"allocations per probe over UDP, whole path to the ring", median{"BenchmarkAllocations/transport=udp", "allocs/probe"}, atMost(0)},
 	{
-		"CPU of prober and reflector at 1000 probes a second, over the reference implementation's",
+		"CPU per probe of prober and reflector at 1000 probes a second, over the reference implementation's (35 % of a core for 868, measured once)",
 		median{"BenchmarkCost/backend=cli", "cpu/reference"}, atMost(0.2),
 	},
-	{"memory of a daemon with 100 targets, in MB: pages that its two processes share counted once (PSS)", median{memory, "pss-MB"}, atMost(30)},
-	{"the same: RSS of both added up", median{memory, "rss-MB"}, atMost(30)},
+	{"memory of a daemon with 100 targets, in MB: RSS of its two processes added up", median{memory, "rss-MB"}, atMost(30)},
+	{"the same: pages that both share counted once (PSS)", median{memory, "pss-MB"}, atMost(30)},
 	{"stripped static binary, linux/amd64, in MB", median{"BenchmarkBinary", "MB"}, atMost(16)},
 }
 

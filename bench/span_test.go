@@ -8,7 +8,7 @@ import (
 
 // span is how long each thing is measured at a time. A benchmark is one experiment per iteration, so `-count 5`
 // gives five runs to take the median of.
-var span = flag.Duration("span", 3*time.Second, "how long each thing is measured at a time")
+var span = flag.Duration("span", time.Second, "how long each thing is measured at a time")
 
 // turns is how often the things that are compared take turns in one run, so that all see the same noise.
 const turns = 2

@@ -2,7 +2,7 @@
 # Runs the benchmarks of bench/ beside what they compare with, keeps what they print in bench/results.txt,
 # and makes the tables of bench/README.md from that:
 #
-#   COUNT=5 SPAN=12s SOAK=2m scripts/bench-compare.sh [BENCHMARK...]
+#   COUNT=5 SPAN=3s SOAK=2m scripts/bench-compare.sh [BENCHMARK...]
 #
 # Each benchmark runs COUNT times, and measures each thing for SPAN at a time. Those that no target is set on, and take
 # minutes, run once; the soak for SOAK.
@@ -13,7 +13,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 trap 'exit 130' INT
 
-count=${COUNT:-5} span=${SPAN:-12s} soak=${SOAK:-2m}
+count=${COUNT:-5} span=${SPAN:-3s} soak=${SOAK:-2m}
 results=dist/results.txt # those of the last run stay in bench/ until this one is over
 
 # facts prints what is to know about this machine and this run, one "# key: value" per line.

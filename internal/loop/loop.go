@@ -59,7 +59,8 @@ type Poller interface {
 
 // Handler does the measuring. All calls come from the loop's thread.
 type Handler interface {
-	// Due does what is due at now and returns when there is something due next.
+	// Due does what is due at now and returns when there is something due next. A time that is not after now asks
+	// for what has come to be read first: Due is called again behind that.
 	Due(now clock.Mono) clock.Mono
 	// Patience is how long packets may wait to be read, if a slot is due by then: one wake-up of the thread
 	// is then enough for both. 0 = not at all.
@@ -138,18 +139,24 @@ func (l *Loop) Run() error {
 	for {
 		now := clock.MonoNow()
 		next := l.handler.Due(now)
-		until, patience := next.Add(-l.spin), l.handler.Patience()
-		rest := patience > 0 && next.Sub(now) <= patience
-		if rest { // read what has come so far, and what comes now with the next slot
-			until = now
+		until, readFirst, rest := next.Add(-l.spin), next <= now, false
+		switch {
+		case readFirst:
+			next = now.Add(2 * nearSlot)
+		case next.Sub(now) <= l.handler.Patience():
+			until, rest = now, true // read all that has come so far, and what comes then with the next slot
 		}
 		n, err := l.poller.Wait(until, l.ready[:])
 		if err != nil {
 			return err
 		}
 		next = l.read(l.ready[:n], next)
-		if stop := l.obey(); stop {
+		obeyed, stop := l.obey()
+		if stop {
 			return nil
+		}
+		if readFirst || rest && (n > 0 || obeyed) {
+			continue
 		}
 		if rest {
 			l.poller.Sleep(next.Add(-l.spin))
@@ -188,11 +195,12 @@ func (l *Loop) read(ready []Ready, next clock.Mono) clock.Mono {
 
 // obey carries out the commands that have come, after the sockets that were ready: those may belong
 // to sessions that a command removes.
-func (l *Loop) obey() (stop bool) {
+func (l *Loop) obey() (obeyed, stop bool) {
 	for _, c := range l.take() {
 		if c.Verb == Stop {
-			return true
+			return true, true
 		}
+		obeyed = true
 		l.draining = l.draining || c.Verb == Drain
 		l.handler.Command(c)
 	}
@@ -200,7 +208,7 @@ func (l *Loop) obey() (stop bool) {
 		l.draining = false
 		l.settled.Do(func() { close(l.drained) })
 	}
-	return false
+	return obeyed, false
 }
 
 func (l *Loop) take() []Command {

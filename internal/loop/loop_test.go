@@ -285,18 +285,18 @@ func TestWhatIsDueGoesBeforeReads(t *testing.T) {
 func TestReadsAreShortNearASlot(t *testing.T) {
 	tests := []struct {
 		name string
-		slot clock.Mono
+		in   time.Duration // from when it was asked for
 		want int
 	}{
-		{"no slot", clock.Never, wholeRead},
-		{"a slot in an hour", clock.MonoNow().Add(time.Hour), wholeRead},
-		{"a slot at any moment", clock.MonoNow().Add(nearSlot / 2), shortRead},
+		{"a slot in an hour", time.Hour, wholeRead},
+		{"a slot at any moment", nearSlot - 1, shortRead},
+		{"what has come is to be read first", 0, wholeRead},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			var limit int
 			h := &fakeHandler{
-				due:   func(clock.Mono) clock.Mono { return tt.slot },
+				due:   func(now clock.Mono) clock.Mono { return now.Add(tt.in) },
 				ready: func(_ Ready, l int) { limit = l },
 			}
 			turns := 0
@@ -371,11 +371,14 @@ func TestPacketsWaitForTheSlotOnlyAsLongAsTheHandlerHasPatience(t *testing.T) {
 			}
 			p := &fakePoller{
 				wait: func(until clock.Mono, ready []Ready) (int, error) {
-					if len(steps) > 1 {
+					if len(steps) > 2 && (!tt.wantSleep || len(steps) > 3) {
 						return 0, errDone
 					}
 					if waits := until > slot.Add(-tt.slotIn); waits == tt.wantSleep {
 						t.Errorf("Wait until %v after now, want a wait only if the packets can't", until.Sub(slot.Add(-tt.slotIn)))
+					}
+					if len(steps) > 1 {
+						return 0, nil // it was read
 					}
 					return copy(ready, []Ready{{Token: 1, Read: true}}), nil
 				},
@@ -391,11 +394,71 @@ func TestPacketsWaitForTheSlotOnlyAsLongAsTheHandlerHasPatience(t *testing.T) {
 			}
 			want := []string{"due", "read", "due"}
 			if tt.wantSleep {
-				want = []string{"due", "read", "sleep", "due"}
+				want = []string{"due", "read", "due", "sleep", "due"}
 			}
 			if !slices.Equal(steps, want) {
 				t.Errorf("it did %q, want %q", steps, want)
 			}
 		})
+	}
+}
+
+func TestWhatHasComeIsReadBeforeDueIsCalledAgain(t *testing.T) {
+	var order []string
+	h := &fakeHandler{
+		patience: time.Second,
+		due: func(now clock.Mono) clock.Mono {
+			order = append(order, "due")
+			return now
+		},
+		ready: func(Ready, int) { order = append(order, "read") },
+	}
+	p := &fakePoller{
+		wait: func(until clock.Mono, ready []Ready) (int, error) {
+			if len(order) > 3 {
+				return 0, errDone
+			}
+			return copy(ready, []Ready{{Token: 1, Read: true}, {Token: 2, Read: true}}), nil
+		},
+		sleep: func(clock.Mono) { t.Error("it sleeps") },
+	}
+	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+	if want := []string{"due", "read", "read", "due"}; !slices.Equal(order, want) {
+		t.Errorf("it did %q, want %q", order, want)
+	}
+}
+
+// A session that is added may have its first slot before that for which the loop would sleep.
+func TestSlotsAreLookedAfterAgainAfterACommand(t *testing.T) {
+	var l *Loop
+	var order []string
+	h := &fakeHandler{
+		patience: time.Second,
+		due: func(now clock.Mono) clock.Mono {
+			order = append(order, "due")
+			return now.Add(time.Millisecond)
+		},
+		command: func(Command) { order = append(order, "command") },
+	}
+	p := &fakePoller{
+		wait: func(clock.Mono, []Ready) (int, error) {
+			if len(order) == 1 {
+				l.Send(Command{Verb: Add})
+			}
+			return 0, nil
+		},
+		sleep: func(clock.Mono) {
+			order = append(order, "sleep")
+			l.Send(Command{Verb: Stop})
+		},
+	}
+	l = New(p, h, 0)
+	if err := l.Run(); err != nil {
+		t.Error(err)
+	}
+	if want := []string{"due", "command", "due", "sleep", "due"}; !slices.Equal(order, want) {
+		t.Errorf("it did %q, want %q", order, want)
 	}
 }

@@ -62,6 +62,7 @@ func (c *LinuxConn) notices(notices []Notice, n int) int {
 	for i := range n {
 		e := timestamp.ParseQueueEntry(c.errors.Control(i))
 		switch {
+		case e.Transmitted != 0 && !c.transmit: // renumbering failed: it may be of any packet
 		case e.Transmitted != 0:
 			if id, ok := c.ids.find(e.Transmitted, e.ID); ok {
 				notices[kept] = Notice{Transmitted: e.Transmitted, ID: id}

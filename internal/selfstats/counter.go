@@ -151,7 +151,7 @@ type Block struct {
 	counts   [NumCounters]atomic.Uint64
 	lateness Histogram
 	through  atomic.Int64 // a clock.Mono
-	beat     atomic.Int64 // the same
+	beat     atomic.Int64 // when the loop last went round: a clock.Mono
 }
 
 // Add adds n to counter c. Only the owning loop may call it; it does not allocate.

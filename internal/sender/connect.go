@@ -64,9 +64,6 @@ func (s *Sender) handshakeTime(h packetio.Handshake, elapsed time.Duration) (tim
 		return h.RTT, measurement.SourceKernel
 	}
 	s.counters.Add(selfstats.SynRetransmits, uint64(h.Retransmits))
-	if h.RTT == 0 {
-		s.timed = clock.MonoNow().Add(mistrust)
-	}
 	return elapsed, measurement.SourceUser
 }
 

@@ -22,12 +22,10 @@ type reply struct {
 // is longer than we let it: then the wall clock was set meanwhile, or we were not running.
 func (s *Sender) arrival(at clock.Wall, stamp measurement.TimestampSource, wall clock.Wall, mono clock.Mono) clock.Mono {
 	if stamp == measurement.SourceUser {
-		s.timed = mono.Add(mistrust)
+		s.untimed = true
 		return mono
 	}
-	if s.timed == clock.Never {
-		s.timed = mono
-	}
+	s.timed = true
 	if waited := wall.Sub(at); 0 <= waited && waited <= replyPatience {
 		return mono.Add(-waited)
 	}

@@ -23,10 +23,9 @@ const (
 	// housekeeping is how often timeouts, and connections to be made, are looked after.
 	housekeeping = 100 * time.Millisecond
 	// replyPatience is how long a reply may wait for the next slot. It halves the wake-ups at one probe a
-	// millisecond; at longer intervals there is little to be had.
+	// millisecond; at longer intervals there is little to be had. Over TCP none waits: what is read at once has one
+	// timestamp.
 	replyPatience = 2 * time.Millisecond
-	// mistrust is how long replies do not wait after one that the kernel gave no time.
-	mistrust = 10 * time.Second
 	// calm is how long the system must have refused nothing before we say that sending works again, and
 	// how long trouble with a target lasts at least in what we say: one that answers every other probe
 	// must not fill the log.
@@ -60,7 +59,9 @@ type Sender struct {
 	cleaning clock.Mono // when housekeeping is due
 	tidying  bool       // it is, once what has come was read
 	halted   bool       // it was put off once
-	timed    clock.Mono // from when on replies are known to bring the time at which they came
+	streams  int        // sessions over TCP
+	timed    bool       // a reply came with the kernel's time
+	untimed  bool       // one came without
 	draining bool
 }
 
@@ -70,7 +71,7 @@ func New(network loop.Network, c Config) (s *Sender, missing packetio.Missing, e
 	s = &Sender{
 		config: c, network: network, counters: c.Counters, step: clock.NewStepDetector(),
 		packets: make([]packetio.Packet, readBatch), notices: make([]packetio.Notice, noticeBatch),
-		host: newHostClock(clock.ReadError), ssid: uint16(rand.Uint32()), timed: clock.Never,
+		host: newHostClock(clock.ReadError), ssid: uint16(rand.Uint32()),
 	}
 	for _, ip := range []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()} {
 		var refused packetio.Missing
@@ -117,7 +118,7 @@ func (s *Sender) Due(now clock.Mono) clock.Mono {
 
 // Patience implements loop.Handler: replies that the kernel stamps can wait.
 func (s *Sender) Patience() time.Duration {
-	if clock.MonoNow() < s.timed {
+	if s.streams > 0 || !s.timed || s.untimed {
 		return 0
 	}
 	return replyPatience

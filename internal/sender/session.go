@@ -70,6 +70,9 @@ func (s *Sender) add(d measurement.Session, since clock.Mono) {
 	d.Remote = s.network.Canonical(d.Remote)
 	x := newSession(s.freeIndex(), d)
 	s.sessions[x.index] = x
+	if x.Transport != measurement.UDP {
+		s.streams++
+	}
 	if x.stamp != nil {
 		s.begin(x.stamp)
 	}
@@ -158,6 +161,9 @@ func (s *Sender) remove(id measurement.SessionID) {
 		return
 	}
 	x := s.sessions[i]
+	if x.Transport != measurement.UDP {
+		s.streams--
+	}
 	s.queue.Remove(i)
 	s.counters.Add(selfstats.ProbesAbandoned, uint64(x.outstanding()))
 	s.sessions[i] = nil

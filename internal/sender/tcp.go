@@ -177,8 +177,7 @@ func (s *Sender) readTCP(x *session) (more bool) {
 		return false
 	}
 	s.checkStep()
-	wall, mono := clock.Now()
-	now := s.arrival(at, stamp, wall, mono)
+	now := clock.MonoNow()
 	c.scanner.Fed(n)
 	for {
 		m, ok, err := c.scanner.Next()

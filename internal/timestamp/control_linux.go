@@ -72,7 +72,7 @@ func lowest(data []byte, otherwise uint8) uint8 {
 // for a packet sent earlier.
 type QueueEntry struct {
 	Transmitted clock.Wall // the kernel handed packet ID to the driver; 0 when this is an error
-	ID          uint32     // number of the packet since EnableTransmit or EnableTransmitSome, for Transmitted
+	ID          uint32     // number of the packet among those that asked since EnableTransmit, for Transmitted
 	Errno       unix.Errno // what happened to the packet, when this is an error
 	Local       bool       // the error is this host's own, not an ICMP message from the network
 }

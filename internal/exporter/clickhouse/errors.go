@@ -17,6 +17,7 @@ import (
 
 // Codes of errors, from ClickHouse's src/Common/ErrorCodes.cpp.
 const (
+	unknownColumn   = 16
 	unknownTable    = 60
 	unknownDatabase = 81
 	unknownUser     = 192 // the names of codes 192 to 194 are not told to strangers: they get 516
@@ -26,8 +27,10 @@ const (
 	wrongLogin      = 516
 )
 
-// advice is what to do about an error of a code.
+// advice is what to do about an error of a code: of those by which a server refuses what it is asked for, and not
+// because it has too much to do.
 var advice = map[int32]string{
+	unknownColumn:   "look at columns",
 	unknownTable:    "create it, or set create_table = true",
 	unknownDatabase: "create it, or name another one in database",
 	unknownUser:     "look at username and password",
@@ -96,7 +99,11 @@ func explain(ctx context.Context, err error) error {
 	case slices.Contains(rowCodes, exception.Code):
 		return rowError{errors.New(text(exception))}
 	}
-	return refused(fmt.Sprint("code ", exception.Code), text(exception))
+	reason, message := fmt.Sprint("code ", exception.Code), text(exception)
+	if advice[exception.Code] != "" {
+		return refused(reason, message)
+	}
+	return unavailable(reason, message) // it has too much to do, or not enough memory
 }
 
 func unavailable(reason, message string) error {

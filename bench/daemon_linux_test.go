@@ -17,19 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
-
-// place is where a program runs: a host of a netnstest.Lab, or this one.
-type place interface {
-	Command(ctx context.Context, name string, args ...string) *exec.Cmd
-}
-
-type thisHost struct{}
-
-// Command implements place.
-func (thisHost) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, name, args...)
-}
 
 // program is the binary that `make build` makes, built once per run.
 var program = sync.OnceValues(func() (string, error) {
@@ -43,9 +32,9 @@ var program = sync.OnceValues(func() (string, error) {
 
 // spec is a daemon to start.
 type spec struct {
-	on     place  // nil: this host
-	name   string // what it is called
-	config string // in TOML
+	on     netnstest.Place // nil: this host
+	name   string          // what it is called
+	config string          // in TOML
 }
 
 // daemon is the program as a user runs it: with a configuration file, and both of its processes.
@@ -69,7 +58,7 @@ func start(b testing.TB, s spec) *daemon {
 		b.Fatal(err)
 	}
 	if s.on == nil {
-		s.on = thisHost{}
+		s.on = netnstest.ThisHost{}
 	}
 	d.cmd = s.on.Command(context.Background(), binary, "-c", config, "-n", s.name)
 	d.cmd.Stdout, d.cmd.Stderr = d.out, d.log

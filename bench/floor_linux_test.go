@@ -19,7 +19,7 @@ const floorInterval = time.Millisecond
 // be compared. ours-text, sockperf's and the reference's are with it. fping is answered by the kernel.
 func BenchmarkFloor(b *testing.B) {
 	b.Run("net=loopback", func(b *testing.B) {
-		measureFloor(b, route{from: thisHost{}, to: thisHost{}, address: "127.0.0.1"})
+		measureFloor(b, route{from: netnstest.ThisHost{}, to: netnstest.ThisHost{}, address: "127.0.0.1"})
 	})
 	b.Run("net=veth", func(b *testing.B) {
 		lab := netnstest.New(b)

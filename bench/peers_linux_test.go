@@ -8,11 +8,13 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // route is from where to where peers measure.
 type route struct {
-	from, to place
+	from, to netnstest.Place
 	address  string // of the far end
 }
 
@@ -146,7 +148,7 @@ func (s *server) interrupt() {
 }
 
 // printedBy runs a program that ends by itself, soon after warm-up and span, and returns what it printed.
-func printedBy(b testing.TB, on place, name string, args ...string) (stdout, stderr []byte) {
+func printedBy(b testing.TB, on netnstest.Place, name string, args ...string) (stdout, stderr []byte) {
 	b.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), warmUp+*span+patience)
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // referenceVariable names the environment variable with the folder of the reference implementation. In there must be
@@ -88,7 +89,7 @@ func reference(b *testing.B, on route) probed {
 }
 
 // referenceCommand runs it in an empty folder, where there is no configuration that it would find by itself.
-func referenceCommand(b testing.TB, on place, options ...string) *exec.Cmd {
+func referenceCommand(b testing.TB, on netnstest.Place, options ...string) *exec.Cmd {
 	b.Helper()
 	program := append(referenceProgram(), "--no-tcp", "--no-tcp-latency")
 	cmd := on.Command(context.Background(), program[0], append(program[1:], options...)...)

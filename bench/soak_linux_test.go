@@ -25,7 +25,7 @@ const smallRings = "[engine]\nring_size = 4096\n"
 // and not, at 10 ms. What their processes hold must be flat.
 func BenchmarkSoak(b *testing.B) {
 	if *soak == 0 {
-		b.Skip("-soak is 0")
+		b.Skip("needs a -soak of more than 0")
 	}
 	udp, tcp := freePort(b), freePort(b)
 	reflector := newSoaked(b, "reflector", fmt.Sprintf("udp_port = %d\ntcp_port = %d\n", udp, tcp), "")

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 	"github.com/latency-monitor/latency-monitor/internal/serverstest"
 )
 
@@ -27,7 +28,7 @@ func testDaemonFillsATableOfClickHouseOnceItIsThere(t *testing.T, m mode) {
 	server.Stop()
 	config := probeItself(t) + fmt.Sprintf("[metrics]\nbackend = \"clickhouse\"\nhost = %q\nport = %s\nusername = %q\n"+
 		"compression = \"gzip\"\ncreate_table = true\nsend_interval = 0.2\n", host, port, serverstest.User)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config,
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config,
 		env: []string{"LATENCY_MONITOR_CLICKHOUSE_PASSWORD=" + serverstest.Password}})
 	p.waitLogged(1, "connection refused")
 	server.Restart()

@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // growth compares two runs, of which the longer one did more of something.
@@ -41,7 +43,7 @@ func TestEngineProcessAllocatesNothingPerPacket(t *testing.T) {
 	run := func(points int) counters {
 		config, _, _ := onLoopback(t)
 		config += fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\nlabel = \"itself\"\n", loopback)
-		p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config})
+		p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config})
 		p.waitPoints(points, delays...)
 		_, c := p.stop()
 		return c
@@ -58,7 +60,7 @@ func TestEngineProcessAllocatesNothingPerConnectionThatCameAndWent(t *testing.T)
 	t.Parallel()
 	run := func(connections int) counters {
 		config, port, _ := onLoopback(t)
-		p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config})
+		p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config})
 		for i := range connections {
 			conn := dial(t, "tcp", port)
 			askOnce(t, conn, i)
@@ -78,7 +80,7 @@ func TestEngineProcessAllocatesNothingPerPortThatItRefuses(t *testing.T) {
 	const sessions = 16
 	run := func(ports int) counters {
 		config, _, port := onLoopback(t)
-		p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config + fmt.Sprintf("max_sessions = %d\n", sessions)})
+		p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config + fmt.Sprintf("max_sessions = %d\n", sessions)})
 		known := dial(t, "udp", port)
 		for i := range ports {
 			askOnce(t, known, i) // its answer shows that the one before was read, too

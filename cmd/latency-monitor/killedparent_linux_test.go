@@ -7,13 +7,15 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // When the parent is killed under load, its engine process ends at once, and nothing holds the ports.
 func TestEngineProcessEndsWithItsParent(t *testing.T) {
 	config, tcp, udp := onLoopback(t)
 	config += fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\nlabel = \"itself\"\n", loopback)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config})
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config})
 	p.waitPoints(200, delays...)
 	pidfd, err := unix.PidfdOpen(p.engineProcess(), 0)
 	if err != nil {

@@ -4,6 +4,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // While the parent is stopped, samples pile up in the rings. The engine process is killed before the
@@ -11,7 +13,7 @@ import (
 func TestSamplesOfAKilledEngineProcessAreExported(t *testing.T) {
 	const enough = 1000
 	conn, port := listenUDP(t)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: probePeer(t, port, 1, 600)})
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: probePeer(t, port, 1, 600)})
 	echo(t, conn, 100)
 	p.waitPoints(1, "udp.wan.rtt")
 	p.signal(unix.SIGSTOP)

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // loggedPoints are the lines of a log that are points, without their times, by level.
@@ -59,7 +61,7 @@ func testLogBackendLogsEveryPointAtItsLevel(t *testing.T, m mode) {
 		{"at DEBUG", "[metrics]\nbackend = \"log\"\nlevel = \"debug\"\n", []string{"-l", "DEBUG"}, "DEBUG"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			p := launch(t, spec{mode: m, on: thisHost{}, name: "a", config: probeItself(t) + test.config, args: test.args})
+			p := launch(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probeItself(t) + test.config, args: test.args})
 			for _, metric := range delays {
 				p.waitLogged(20, " "+test.want+` {"metric": "`+metric+`", `)
 			}
@@ -87,7 +89,7 @@ func testLogFileGetsTheLogAndItsPoints(t *testing.T, m mode) {
 		t.Fatal(err)
 	}
 	config := probeItself(t) + "[[metrics]]\nbackend = \"log\"\n[[metrics]]\nbackend = \"cli\"\n"
-	p := launch(t, spec{mode: m, on: thisHost{}, name: "a", config: config, args: []string{"--log-file", file}})
+	p := launch(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config, args: []string{"--log-file", file}})
 	p.waitPoints(20, delays...)
 	p.signal(os.Interrupt)
 	out := p.end()

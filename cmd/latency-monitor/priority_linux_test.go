@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // The loops have the priority, which the parent set before it gave up the right to; so has the engine
@@ -17,7 +19,7 @@ func TestLoopsHaveRealtimePriority(t *testing.T) {
 	config, _, _ := onLoopback(t)
 	config += fmt.Sprintf("interval = 10\n[engine]\nrealtime_priority = %d\n[[targets]]\nhost = %q\nlabel = \"itself\"\n", priority, loopback)
 	bothWays(t, func(t *testing.T, m mode) {
-		p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config})
+		p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config})
 		p.waitPoints(1, delays...)
 		if m == oneProcess {
 			checkPriority(t, p.cmd.Process.Pid, priority)

@@ -19,23 +19,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
-
-// place is where a daemon runs: a host of a netnstest.Lab, or this one.
-type place interface {
-	Command(ctx context.Context, name string, args ...string) *exec.Cmd
-}
-
-type thisHost struct{}
-
-func (thisHost) Command(ctx context.Context, name string, args ...string) *exec.Cmd {
-	return exec.CommandContext(ctx, name, args...)
-}
 
 // spec is what to start.
 type spec struct {
 	mode   mode
-	on     place
+	on     netnstest.Place
 	name   string
 	config string
 	args   []string

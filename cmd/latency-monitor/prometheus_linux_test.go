@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // scrape gets what the endpoint at the address serves.
@@ -62,7 +64,7 @@ listen = %q
 [[metrics]]
 backend = "cli"
 `, address)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "itself", config: config})
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "itself", config: config})
 	p.waitPoints(100, delays...)
 	p.wait("the host's clock", func(o *output) bool { return o.counts["host.clock.error"] > 0 })
 
@@ -105,7 +107,7 @@ func TestDaemonIsNotReadyWhileItsEngineProcessStandsStill(t *testing.T) {
 	port, _ := freePorts(t)
 	address := fmt.Sprintf("%s:%d", loopback, port)
 	config, _, _ := onLoopback(t)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a",
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a",
 		config: config + fmt.Sprintf("[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", address)})
 	ready := func(want int) (text string) {
 		t.Helper()
@@ -158,7 +160,7 @@ func TestPrometheusPortIsOpenedAsRoot(t *testing.T) {
 	address := fmt.Sprintf("%s:%d", loopback, port)
 	config, _, _ := onLoopback(t)
 	config += fmt.Sprintf("user = \"nobody\"\n[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", address)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config})
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config})
 	if status, text := scrape(t, address, "/readyz"); status != http.StatusOK {
 		t.Errorf("/readyz: status %d, %s, want 200", status, text)
 	}

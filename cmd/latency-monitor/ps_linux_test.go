@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // ps tells the parent from the engine process, and top -H the loops.
@@ -13,7 +15,7 @@ func TestPsShowsWhichProcessIsWhich(t *testing.T) {
 		t.Skip("needs ps (procps)")
 	}
 	config, _, _ := onLoopback(t)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "host-a", config: config})
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "host-a", config: config})
 	parent, engine := p.cmd.Process.Pid, p.engineProcess()
 	want := map[int]string{
 		parent: fmt.Sprintf("latency-monitor %s", strings.Join(p.cmd.Args, " ")),

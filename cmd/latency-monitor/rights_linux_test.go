@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // rightsClaim is a cell of the README's table of rights, and what must be so in /proc/PID/status for it.
@@ -52,7 +54,7 @@ func TestProcessesHaveTheRightsThatTheReadmeClaims(t *testing.T) {
 			bothWays(t, func(t *testing.T, m mode) {
 				config, _, _ := onLoopback(t)
 				config += as.config + fmt.Sprintf("[[targets]]\nhost = %q\ninterval = 10\n", loopback)
-				p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config})
+				p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config})
 				p.waitPoints(1, delays...)
 				if m == isolated {
 					checkRights(t, as, ofParent, p.cmd.Process.Pid)

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // Secrets, made so that no text of this program has them.
@@ -23,7 +25,7 @@ func TestEngineProcessKnowsNoSecrets(t *testing.T) {
 	needsRoot(t, "read the memory of processes without privilege")
 	config, _, _ := onLoopback(t)
 	config += fmt.Sprintf("[[targets]]\nhost = %q\n[[metrics]]\nbackend = \"cli\"\n# %s\n", loopback, secretOfConfig)
-	p := start(t, spec{mode: isolated, on: thisHost{}, name: "a", config: config, env: []string{secretOfEnvironment}})
+	p := start(t, spec{mode: isolated, on: netnstest.ThisHost{}, name: "a", config: config, env: []string{secretOfEnvironment}})
 	p.waitPoints(1, delays...)
 	engine := p.engineProcess()
 

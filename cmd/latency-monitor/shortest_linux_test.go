@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // At the shortest interval every slot is sent or skipped and counted.
@@ -15,7 +17,7 @@ func testShortestIntervalIsAccountedFor(t *testing.T, m mode) {
 	const probes = 10_000
 	config, _, _ := onLoopback(t)
 	config += fmt.Sprintf("interval = 0.1\n[[targets]]\nhost = %q\ntype = \"udp\"\n", loopback)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config})
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config})
 	p.waitPoints(probes, "udp.wan.owd", "udp.wan.rtt")
 	out, c := p.stop()
 

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // probePeer configures a UDP target at a port of the loopback address.
@@ -52,7 +54,7 @@ func testSignalEndsTheDaemonAfterTheLastReplies(t *testing.T, m mode) {
 	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			conn, port := listenUDP(t)
-			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
 			held := receiveProbes(t, conn, 20)
 			p.signal(signal)
 			p.waitLogged(1, "stopping: waiting for the last replies signal="+signal.String())
@@ -100,7 +102,7 @@ func testSecondSignalEndsTheDaemonAtOnce(t *testing.T, m mode) {
 	for _, signal := range []os.Signal{unix.SIGTERM, unix.SIGINT} {
 		t.Run(signal.String(), func(t *testing.T) {
 			conn, port := listenUDP(t)
-			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
+			p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probePeer(t, port, 10, 3600)})
 			receiveProbes(t, conn, 1) // and answers none
 			p.signal(unix.SIGTERM)
 			p.waitLogged(1, "stopping")
@@ -139,7 +141,7 @@ func TestReaderThatLeavesEndsTheDaemonQuietly(t *testing.T) {
 func testReaderThatLeavesEndsTheDaemonQuietly(t *testing.T, m mode) {
 	read, write := pipe(t)
 	config, _, _ := onLoopback(t)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "a", stdout: write,
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", stdout: write,
 		config: config + fmt.Sprintf("interval = 1\n[[targets]]\nhost = %q\n", loopback)})
 	_ = write.Close()
 	buf := make([]byte, 200)
@@ -166,7 +168,7 @@ func testReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T, m mode) {
 		config += fmt.Sprintf("[[targets]]\nhost = %q\ntype = \"udp\"\ninterval = 0.2\n", busy)
 	}
 	config = strings.Replace(config, "address", "# address", 1)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config, stdout: write})
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config, stdout: write})
 	_ = write.Close()
 	echo(t, conn, 3000)
 	p.signal(unix.SIGTERM)

@@ -5,6 +5,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 const (
@@ -57,8 +59,8 @@ func testOnlyProbersWithTheKeyAreAnswered(t *testing.T, m mode) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config, port := authenticated(t, secondKey, firstKey)
-			b := start(t, spec{mode: m, on: thisHost{}, name: "b", config: config})
-			a := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probeLoopback(t, port) + test.config})
+			b := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config})
+			a := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probeLoopback(t, port) + test.config})
 			if test.wantReason == "" {
 				a.waitPoints(30, "udp.wan.rtt")
 			} else {
@@ -92,9 +94,9 @@ func TestReflectorWithoutKeysDoesNotAnswerAuthenticatedProbes(t *testing.T) {
 
 func testReflectorWithoutKeysDoesNotAnswerAuthenticatedProbes(t *testing.T, m mode) {
 	config, _, port := onLoopback(t)
-	b := start(t, spec{mode: m, on: thisHost{}, name: "b", config: config})
+	b := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config})
 	key := fmt.Sprintf("auth_key_file = %q\n", keyFile(t, firstKey))
-	a := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probeLoopback(t, port) + key})
+	a := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probeLoopback(t, port) + key})
 	a.waitLogged(1, `target "b" (udp) does not answer`)
 	outA, countersA := a.stop()
 	_, countersB := b.stop()

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // A daemon that does nothing else tells every ten seconds how far the kernel says that the clock of its
@@ -18,7 +20,7 @@ func TestErrorOfTheHostsClockIsPublished(t *testing.T) {
 func testErrorOfTheHostsClockIsPublished(t *testing.T, m mode) {
 	config, _, _ := onLoopback(t)
 	before := readClock(t)
-	p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: config})
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: config})
 	p.waitPoints(2, "host.clock.error")
 	after := readClock(t)
 	out, c := p.stop()

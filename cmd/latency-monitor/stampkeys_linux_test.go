@@ -3,6 +3,8 @@ package main_test
 import (
 	"fmt"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // A key is changed in the README's three steps, by a restart of one end each. Between any two of them all
@@ -16,11 +18,11 @@ func testKeyIsChangedWithoutAGap(t *testing.T, m mode) {
 	config, _, port := onLoopback(t)
 	own, _, _ := onLoopback(t)
 	reflector := func(keys ...string) *process {
-		return start(t, spec{mode: m, on: thisHost{}, name: "b", config: config +
+		return start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config +
 			fmt.Sprintf("tcp = false\nrequire_auth = true\nauth_keys_file = %q\n", keyFile(t, keys...))})
 	}
 	prober := func(key string) *process {
-		return start(t, spec{mode: m, on: thisHost{}, name: "a", config: own + fmt.Sprintf("auth_key_file = %q\n", keyFile(t, key)) +
+		return start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: own + fmt.Sprintf("auth_key_file = %q\n", keyFile(t, key)) +
 			probeUDP(loopback, 10, 1) + fmt.Sprintf("udp_port = %d\n", port)})
 	}
 	stopReflector := func(b *process) {

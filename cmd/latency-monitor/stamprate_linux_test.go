@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // A source gets no more answers than its limit, after those of the first second at once. All else is
@@ -16,8 +18,8 @@ func TestSourceBeyondItsRateIsNotAnswered(t *testing.T) {
 func testSourceBeyondItsRateIsNotAnswered(t *testing.T, m mode) {
 	const rate = 20
 	config, _, port := onLoopback(t)
-	b := start(t, spec{mode: m, on: thisHost{}, name: "b", config: config + fmt.Sprintf("rate_limit = %d\n", rate)})
-	a := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probeLoopback(t, port) + "protocol = \"stamp\"\n"})
+	b := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config + fmt.Sprintf("rate_limit = %d\n", rate)})
+	a := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probeLoopback(t, port) + "protocol = \"stamp\"\n"})
 	b.wait("answers for 3 s", func(o *output) bool { return lasts(o, "udp.wan.owd") > 3*time.Second })
 	outA, countersA := a.stop()
 	outB, countersB := b.stop()

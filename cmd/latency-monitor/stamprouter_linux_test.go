@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -71,7 +72,7 @@ func testReflectorsThatKnowNoTLVAreMeasured(t *testing.T, m mode) {
 			reflector := test.router
 			peer := startPeer(t, "udp", 0, reflector.answer)
 			config := "protocol = \"stamp\"\ntimeout = 2\n"
-			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: peer.target(t, "udp") + config})
+			p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: peer.target(t, "udp") + config})
 			p.waitPoints(120, "udp.wan.rtt") // for more than a second
 			out, c := p.stop()
 			probes := peer.received()

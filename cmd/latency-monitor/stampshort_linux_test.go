@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -28,7 +29,7 @@ func testShortProbeIsAnsweredOnlyIfItsSourceIsNamed(t *testing.T, m mode) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			config, _, port := onLoopback(t)
-			b := start(t, spec{mode: m, on: thisHost{}, name: "b", config: config + test.config})
+			b := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config + test.config})
 			conn, err := net.Dial("udp", net.JoinHostPort(loopback, strconv.Itoa(port)))
 			if err != nil {
 				t.Fatal(err)

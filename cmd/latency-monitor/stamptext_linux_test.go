@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // echoAsReference answers a probe in text as the reference server does: with its own name and the time,
@@ -34,7 +36,7 @@ func testPeerThatKnowsTextOnlyKeepsGettingText(t *testing.T, m mode) {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			peer := startPeer(t, "udp", 0, echoAsReference)
-			p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: peer.target(t, "udp") + test.config})
+			p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: peer.target(t, "udp") + test.config})
 			p.waitPoints(120, "udp.wan.rtt") // the numbers have begun again
 			out, c := p.stop()
 

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 const stampUpgraded = `target "b" (udp) speaks STAMP`
@@ -98,9 +100,9 @@ func testRTTOverSTAMPIsWithoutTheTimeInTheReflector(t *testing.T, m mode) {
 	for _, format := range []string{"ntp", "ptp"} {
 		t.Run(format, func(t *testing.T) {
 			config, _, port := onLoopback(t)
-			b := start(t, spec{mode: m, on: thisHost{}, name: "b", config: config + fmt.Sprintf("stamp_format = %q\n", format)})
+			b := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "b", config: config + fmt.Sprintf("stamp_format = %q\n", format)})
 			own, _, _ := onLoopback(t)
-			a := start(t, spec{mode: m, on: thisHost{}, name: "a", config: own + "owd_at_sender = \"always\"\n" +
+			a := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: own + "owd_at_sender = \"always\"\n" +
 				probeUDP(loopback, 10, 1) + fmt.Sprintf("udp_port = %d\n", port)})
 			a.waitPoints(50, "udp.wan.rtt", "udp.wan.owd.forward", "udp.wan.owd.backward")
 			outA, countersA := a.stop()

@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // Ctrl-C in a terminal sends SIGINT to the whole process group: the engine process leaves it to its
@@ -12,7 +14,7 @@ import (
 func TestInterruptOfTheProcessGroupLosesNothing(t *testing.T) {
 	bothWays(t, func(t *testing.T, m mode) {
 		conn, port := listenUDP(t)
-		p := start(t, spec{mode: m, on: thisHost{}, name: "a", config: probePeer(t, port, 10, 3600),
+		p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: "a", config: probePeer(t, port, 10, 3600),
 			attr: &syscall.SysProcAttr{Setpgid: true}})
 		held := receiveProbes(t, conn, 20)
 		if err := unix.Kill(-p.cmd.Process.Pid, unix.SIGINT); err != nil {

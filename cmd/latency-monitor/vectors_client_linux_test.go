@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 )
 
 // referenceClients are the configurations of the recorded clients, by case.
@@ -50,7 +52,7 @@ func testProbesAreThoseOfTheReferenceClient(t *testing.T, m mode) {
 				peer := startPeer(t, transport, client.size, func(probe string) string { return withSeqAndTime(reply, probe) })
 				config := peer.target(t, transport) + fmt.Sprintf("protocol = \"text\"\nsize = %d\ntags = %s\n", client.size, tomlList(client.tags))
 				began := time.Now()
-				p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: config})
+				p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: clientName, config: config})
 				metric := transport + ".wan.rtt"
 				series := seriesOf(metric, append([]string{"source:" + clientName, "target:peer"}, client.tags...)...)
 				p.waitPoints(120, series) // the numbers have begun again
@@ -102,7 +104,7 @@ func testRepliesOfTheReferenceServerAreMeasured(t *testing.T, m mode) {
 			t.Parallel()
 			reply := v.reply(t)
 			peer := startPeer(t, v.Transport, 0, func(probe string) string { return withSeqAndTime(reply, probe) })
-			p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: peer.target(t, v.Transport)})
+			p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: clientName, config: peer.target(t, v.Transport)})
 			metric := v.Transport + ".wan.rtt"
 			p.waitPoints(20, metric)
 			out, c := p.stop()
@@ -119,7 +121,7 @@ func TestReplyWithoutAValidNumberIsMalformed(t *testing.T) {
 func testReplyWithoutAValidNumberIsMalformed(t *testing.T, m mode) {
 	unread := vectors(t, func(v vector) bool { return v.name() == "udp/bad-timestamp" })[0].reply(t)
 	peer := startPeer(t, "udp", 0, func(string) string { return unread })
-	p := start(t, spec{mode: m, on: thisHost{}, name: clientName, config: peer.target(t, "udp") + "timeout = 0.05\n"})
+	p := start(t, spec{mode: m, on: netnstest.ThisHost{}, name: clientName, config: peer.target(t, "udp") + "timeout = 0.05\n"})
 	p.waitPoints(20, "udp.wan.loss")
 	out, c := p.stop()
 	checkProber(out, c)

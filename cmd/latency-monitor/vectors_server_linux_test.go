@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -41,7 +42,7 @@ var serverNames = []string{serverName, serverName + "-with-a-longer-name"}
 func startServer(t *testing.T, m mode, name string) (p *process, tcp, udp int) {
 	t.Helper()
 	config, tcp, udp := onLoopback(t)
-	return start(t, spec{mode: m, on: thisHost{}, name: name, config: config}), tcp, udp
+	return start(t, spec{mode: m, on: netnstest.ThisHost{}, name: name, config: config}), tcp, udp
 }
 
 func TestDatagramsAreAnsweredAsByTheReferenceServer(t *testing.T) {

@@ -12,7 +12,6 @@ import (
 // announce logs what runs.
 func (d *daemon) announce() {
 	c, running := d.config, d.monitor.Stats()
-	saveMemory(running.Isolated)
 	sessions := 0
 	for _, t := range c.Targets {
 		sessions += bits.OnesCount8(uint8(transports(t)))

@@ -43,6 +43,7 @@ func (d *daemon) run() int {
 	}
 	d.measures.Store(true)
 	defer d.measures.Store(false)
+	saveMemory(d.monitor.Stats().Isolated)
 	d.announce()
 	if _, err := d.monitor.AddTargets(targets(d.config)...); err != nil {
 		return d.fail(err)

@@ -220,17 +220,20 @@ func (p *process) waitPoints(n int, series ...string) {
 	})
 }
 
-// waitMore waits for n more points of each series than there are now.
+// waitMore waits for n points of each series that were measured from now on. What is printed from now on may
+// be older.
 func (p *process) waitMore(n int, series ...string) {
 	p.t.Helper()
-	before := map[string]int{}
-	p.update(func() {
-		for _, s := range series {
-			before[s] = p.out.counts[s]
-		}
-	})
+	now, read, found := time.Now().UnixNano(), 0, map[string]int{}
 	p.wait(fmt.Sprintf("%d more points of each of %q", n, series), func(o *output) bool {
-		return !slices.ContainsFunc(series, func(s string) bool { return o.counts[s] < before[s]+n })
+		for _, point := range o.points[read:] {
+			if point.Time >= now {
+				found[point.Metric]++
+				found[seriesOf(point.Metric, point.Tags...)]++
+			}
+		}
+		read = len(o.points)
+		return !slices.ContainsFunc(series, func(s string) bool { return found[s] < n })
 	})
 }
 

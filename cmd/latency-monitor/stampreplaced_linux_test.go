@@ -46,7 +46,7 @@ func testSessionFollowsAPeerThatIsReplacedByOneOfTheOtherProtocol(t *testing.T, 
 			probes := old.received()
 			b = start(t, peer)
 			a.waitLogged(2, stampUpgraded)
-			a.waitMore(20, "udp.wan.rtt")
+			b.waitPoints(20, "udp.wan.owd")
 			out, c := a.stop()
 			outB, countersB := b.stop()
 
@@ -129,8 +129,8 @@ func checkOldPeer(t *testing.T, probes []string, silent bool) {
 			inStamp, inText = inStamp+1, 0
 		}
 	}
-	if inText < 60 {
-		t.Errorf("after the last probe in STAMP there are %d in text, want the 60 or more that were answered", inText)
+	if inText < 50 { // of the 60 that were waited for some may have come before the first answer was read
+		t.Errorf("after the last probe in STAMP there are %d in text, want 50 or more", inText)
 	}
 	if silent && (len(probes) == 0 || isQuery(probes[0])) {
 		t.Error("the session went back to text before it lost a probe in STAMP")

@@ -43,7 +43,9 @@ func (d *daemon) run() int {
 	}
 	d.measures.Store(true)
 	defer d.measures.Store(false)
-	saveMemory(d.monitor.Stats().Isolated)
+	if err := saveMemory(d.monitor.Stats().Isolated); err != nil {
+		d.log.Warn().Msgf("drop from memory what only the start-up needed: %v: going on without", err)
+	}
 	d.announce()
 	if _, err := d.monitor.AddTargets(targets(d.config)...); err != nil {
 		return d.fail(err)

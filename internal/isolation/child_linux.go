@@ -17,7 +17,6 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/engine"
 	"github.com/latency-monitor/latency-monitor/internal/privilege"
-	"github.com/latency-monitor/latency-monitor/internal/rtthread"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -83,12 +82,9 @@ func (c *child) start() error {
 	}
 	if c.setup.LockMemory {
 		c.note(privilege.LockMemory())
+	} else {
+		c.note(DropImage())
 	}
-	threads, err := rtthread.List() // while files can be opened
-	if err != nil {
-		return err
-	}
-	defer threads.Close()
 	c.note(privilege.DropCapabilities()...) // in case that the parent could not
 	c.note(privilege.LeaveFileSystem())
 	config := c.setup.Engine
@@ -98,9 +94,6 @@ func (c *child) start() error {
 	}
 	if c.engine, err = engine.New(config); err != nil {
 		return err
-	}
-	if config.Priority > 0 {
-		c.note(rtthread.Demote(threads))
 	}
 	c.note(privilege.FilterSystemCalls())
 	c.limit = newMemoryLimit(config)

@@ -89,11 +89,14 @@ type Engine struct {
 	Mode    Mode
 	Isolate Isolate
 
-	RealtimePriority int           // of SCHED_FIFO, 0 to 99; 0 = off. Needs CAP_SYS_NICE
-	CPUs             []int         // to pin the sender's and the reflector's thread to; empty = any
-	Spin             time.Duration // look at the clock for so long before a slot, up to 10 ms; 0 = sleep
-	NoTxTimestamps   bool          // do without the kernel's transmit timestamps
-	RingSize         int           // samples between a loop and the exporter, 64 octets each: a power of two from 1024 to 1<<24
+	// RealtimePriority is that of SCHED_FIFO for all threads of the engine process, or with Isolate off for the two
+	// loops': 1 to 99, or 0 for none. It needs CAP_SYS_NICE.
+	RealtimePriority int
+
+	CPUs           []int         // to pin the sender's and the reflector's thread to; empty = any
+	Spin           time.Duration // look at the clock for so long before a slot, up to 10 ms; 0 = sleep
+	NoTxTimestamps bool          // do without the kernel's transmit timestamps
+	RingSize       int           // samples between a loop and the exporter, 64 octets each: a power of two from 1024 to 1<<24
 
 	// LockMemory keeps the memory of the process with the loops in RAM: without Isolate all of this
 	// process, and for good.

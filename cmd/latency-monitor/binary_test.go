@@ -9,10 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"testing"
-	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // testVersion is what the linker writes into the program under test.
@@ -79,16 +79,6 @@ func program(t *testing.T) string {
 	return file
 }
 
-// patience is how long a test waits for what must happen soon. LM_TIMEOUT_FACTOR scales it.
-func patience() time.Duration {
-	const usual = 30 * time.Second
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil || factor <= 0 {
-		return usual
-	}
-	return time.Duration(factor * float64(usual))
-}
-
 // result is how a run of the program ended.
 type result struct {
 	status         int
@@ -99,7 +89,7 @@ type result struct {
 // with the text, if that is not empty.
 func runToEnd(t *testing.T, config string, args ...string) result {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience())
+	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience())
 	defer cancel()
 	cmd := exec.CommandContext(ctx, program(t), args...)
 	cmd.Dir = t.TempDir()

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // The engine process that follows one that was killed is killed itself, when its loops run and it has not
@@ -35,7 +37,7 @@ func TestSlotsBeforeAnEngineProcessHasSessionsAreCounted(t *testing.T) {
 // waitLoops waits until an engine process other than the last one has its loops' threads.
 func (p *process) waitLoops(last int) (pid, sender int) {
 	p.t.Helper()
-	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waittest.Patience()); time.Now().Before(deadline); {
 		pid, ok := p.child()
 		if !ok || pid == last {
 			continue
@@ -55,7 +57,7 @@ func waitRuns(t *testing.T, tid int) {
 	t.Helper()
 	const some = 5
 	begin := -1
-	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waittest.Patience()); time.Now().Before(deadline); {
 		s, ok := statusOf(tid)
 		if !ok {
 			t.Fatal("the loop has ended")

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // When the parent is killed under load, its engine process ends at once, and nothing holds the ports.
@@ -45,7 +46,7 @@ func TestEngineProcessEndsWithItsParent(t *testing.T) {
 // which is after its files were closed (pidfd_open(2)).
 func waitEnded(t *testing.T, pidfd int) {
 	t.Helper()
-	deadline := time.Now().Add(patience())
+	deadline := time.Now().Add(waittest.Patience())
 	for {
 		n, err := unix.Poll([]unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}, int(max(0, time.Until(deadline)).Milliseconds()))
 		switch {

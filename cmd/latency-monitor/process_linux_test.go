@@ -20,6 +20,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // spec is what to start.
@@ -191,7 +192,7 @@ func (o *output) takeLog(line string) { o.log = append(o.log, line) }
 // takes too long.
 func (p *process) wait(what string, holds func(o *output) bool) {
 	p.t.Helper()
-	if !p.waitFor(patience(), holds) {
+	if !p.waitFor(waittest.Patience(), holds) {
 		p.t.Fatalf("%s: waiting for %s: ended %v, status %d, points %v", p.name, what, p.out.ended, p.out.status, p.out.counts)
 	}
 }
@@ -256,7 +257,7 @@ func (p *process) end() *output {
 	p.t.Helper()
 	select {
 	case <-p.ended:
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		p.t.Fatalf("%s: does not end", p.name)
 	}
 	return &p.out

@@ -15,12 +15,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // scrape gets what the endpoint at the address serves.
 func scrape(t *testing.T, address, path string) (status int, text string) {
 	t.Helper()
-	client := http.Client{Timeout: patience()}
+	client := http.Client{Timeout: waittest.Patience()}
 	defer client.CloseIdleConnections()
 	resp, err := client.Get("http://" + address + path)
 	if err != nil {
@@ -111,7 +112,7 @@ func TestDaemonIsNotReadyWhileItsEngineProcessStandsStill(t *testing.T) {
 		config: config + fmt.Sprintf("[metrics]\nbackend = \"prometheus\"\nlisten = %q\n", address)})
 	ready := func(want int) (text string) {
 		t.Helper()
-		for deadline := time.Now().Add(patience()); ; time.Sleep(50 * time.Millisecond) {
+		for deadline := time.Now().Add(waittest.Patience()); ; time.Sleep(50 * time.Millisecond) {
 			status, text := scrape(t, address, "/readyz")
 			if status == want {
 				return text

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // refusedStep is the step that failed, as the error names it. The portable engine binds and listens in one.
@@ -88,7 +90,7 @@ func TestPrivilegedPortIsRefusedWithoutPermission(t *testing.T) {
 	for m := range refusedStep {
 		for _, transport := range []string{"udp", "tcp"} {
 			t.Run(string(m)+"/"+transport, func(t *testing.T) {
-				ctx, cancel := context.WithTimeout(context.Background(), patience())
+				ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience())
 				defer cancel()
 				cmd := exec.CommandContext(ctx, program(t), "-c", configFor(t, nobody, m.configure("")),
 					"--"+transport+"-port", "81", "--no-"+other(transport))

@@ -6,6 +6,8 @@ import (
 	"os/exec"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // There is no address option, so this daemon listens on every address; and nothing to choose the mode by.
@@ -29,12 +31,12 @@ func TestMissingDefaultFileMeansServerMode(t *testing.T) {
 // answersOne checks that a daemon named a answers a probe.
 func answersOne(t *testing.T, transport, address string) {
 	t.Helper()
-	conn, err := net.DialTimeout(transport, address, patience())
+	conn, err := net.DialTimeout(transport, address, waittest.Patience())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = conn.Close() }()
-	if err := conn.SetDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := fmt.Fprintf(conn, "7|b|%d|[]|", time.Now().UnixNano()); err != nil {

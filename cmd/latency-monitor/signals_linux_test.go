@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // probePeer configures a UDP target at a port of the loopback address.
@@ -31,7 +32,7 @@ type heldProbe struct {
 // receiveProbes reads n probes.
 func receiveProbes(t *testing.T, conn *net.UDPConn, n int) []heldProbe {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		t.Fatal(err)
 	}
 	var held []heldProbe
@@ -120,7 +121,7 @@ func testSecondSignalEndsTheDaemonAtOnce(t *testing.T, m mode) {
 func signalUntilTheEnd(p *process, signal os.Signal) {
 	again := time.NewTicker(10 * time.Millisecond)
 	defer again.Stop()
-	over := time.After(patience())
+	over := time.After(waittest.Patience())
 	for {
 		select {
 		case <-again.C:
@@ -179,7 +180,7 @@ func testReaderThatStallsDoesNotHoldUpMeasuring(t *testing.T, m mode) {
 	points := c.of("answered") + c.of("lost") + c.of("probes_received") - c.of("probes_late") - c.of("probes_duplicate") + c.of("probes_missing")
 	offered := c.of("cli_sent") + c.of("cli_failed") + c.of("cli_dropped") + c.of("cli_queued")
 	// Every ten seconds there is one of the host's clock besides.
-	if clocks := offered - points; clocks < 1 || clocks > 1+int(patience()/(10*time.Second)) {
+	if clocks := offered - points; clocks < 1 || clocks > 1+int(waittest.Patience()/(10*time.Second)) {
 		t.Errorf("%d points offered to the output, want %d and one or a few of the host's clock", offered, points)
 	}
 	if dropped := c.of("export_dropped"); dropped < points/2 {

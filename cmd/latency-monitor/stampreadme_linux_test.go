@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -103,7 +104,7 @@ func testReadmesExampleOfBeingProbedByARouterWorks(t *testing.T, m mode) {
 			if f.ipv6 { // which is not allowed
 				continue
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(patience()))
+			_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 			reply := make([]byte, 100)
 			n, from, err := conn.ReadFromUDPAddrPort(reply)
 			if err != nil || from != to || n != stamp.BaseSize || binary.BigEndian.Uint32(reply[24:]) != uint32(i) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -72,7 +73,7 @@ func shortProbe(number byte, size int) []byte {
 // receiveSize is the size of the next datagram.
 func receiveSize(t *testing.T, conn net.Conn) int {
 	t.Helper()
-	if err := conn.SetReadDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetReadDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		t.Fatal(err)
 	}
 	n, err := conn.Read(make([]byte, 1<<16))

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -156,12 +157,12 @@ func testStreamOfTheReferenceClientIsAnswered(t *testing.T, m mode) {
 
 func dial(t *testing.T, transport string, port int) net.Conn {
 	t.Helper()
-	conn, err := net.DialTimeout(transport, fmt.Sprintf("%s:%d", loopback, port), patience())
+	conn, err := net.DialTimeout(transport, fmt.Sprintf("%s:%d", loopback, port), waittest.Patience())
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		t.Fatal(err)
 	}
 	return conn

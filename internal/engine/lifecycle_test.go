@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -46,7 +47,7 @@ func TestStopEndsEverythingHoweverItIsCalled(t *testing.T) {
 			}
 			h.Start()
 			for _, p := range spies {
-				eventually(h.t, "a loop that waits", func() bool { return p.waited.Load() > 0 })
+				waittest.Until(h.t, "a loop that waits", func() bool { return p.waited.Load() > 0 })
 			}
 			h.Stop()
 		},
@@ -101,7 +102,7 @@ func TestSamplesStayInTheRingsAfterStop(t *testing.T) {
 		h := newHost(t, testConfig(m), nil)
 		h.Add(session(1, measurement.UDP, h.udp(0)))
 		h.Start()
-		eventually(t, "an answer", func() bool { return h.count(selfstats.ProbesAnswered) > 0 })
+		waittest.Until(t, "an answer", func() bool { return h.count(selfstats.ProbesAnswered) > 0 })
 		h.Stop()
 		h.measured(1, measurement.UDPRTT)
 		h.received(measurement.UDPOWD)
@@ -172,7 +173,7 @@ func (h *host) failure() error {
 	select {
 	case err := <-h.Failed():
 		return err
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		h.t.Fatal("no loop failed")
 		return nil
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // peer is a UDP target whose every reply the test decides on.
@@ -49,7 +50,7 @@ func (p *peer) receive() probe {
 
 func (p *peer) read() (n int, from netip.AddrPort) {
 	p.t.Helper()
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = p.conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	n, from, err := p.conn.ReadFromUDPAddrPort(p.buf[:])
 	if err != nil {
 		p.t.Fatalf("waiting for a datagram: %v", err)

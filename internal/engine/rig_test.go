@@ -3,49 +3,24 @@ package engine
 import (
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil {
-		factor = 1
-	}
-	return time.Duration(factor * float64(10*time.Second))
-}
-
-// eventually polls until the condition holds. Rings and counters are made to be polled.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience())
-	tick := time.NewTicker(200 * time.Microsecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %v still not: %s", patience(), what)
-		}
-	}
-}
 
 // closes waits until a channel is closed.
 func closes(t *testing.T, what string, c <-chan struct{}) {
 	t.Helper()
 	select {
 	case <-c:
-	case <-time.After(patience()):
-		t.Fatalf("after %v still not: %s", patience(), what)
+	case <-time.After(waittest.Patience()):
+		t.Fatalf("after %v still not: %s", waittest.Patience(), what)
 	}
 }
 
@@ -137,13 +112,13 @@ func (h *host) obeyed() {
 	h.t.Helper()
 	sender := h.spies.of(h.Mode())[0]
 	before := sender.waited.Load()
-	eventually(h.t, "two more rounds of the loop", func() bool { return sender.waited.Load() >= before+2 })
+	waittest.Until(h.t, "two more rounds of the loop", func() bool { return sender.waited.Load() >= before+2 })
 }
 
 // take waits for the first sample of a metric that fits, on the ring of loop i.
 func (h *host) take(i int, m measurement.Metric, fits func(s *measurement.Sample) bool) (taken measurement.Sample) {
 	h.t.Helper()
-	eventually(h.t, "a sample of "+m.String(), func() bool {
+	waittest.Until(h.t, "a sample of "+m.String(), func() bool {
 		h.pop()
 		at := slices.IndexFunc(h.samples[i], func(s measurement.Sample) bool {
 			return s.Kind == measurement.KindMetric && s.Metric == m && fits(&s)
@@ -199,7 +174,7 @@ func leavesNothing(t *testing.T, f func()) {
 	files, goroutines := descriptors(t), runtime.NumGoroutine()
 	f()
 	// Goroutines that were waited for may not be gone yet: they have said so, and then end.
-	eventually(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	waittest.Until(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
 	if now := descriptors(t); now > files {
 		t.Errorf("%d descriptors, %d before", now, files)
 	}

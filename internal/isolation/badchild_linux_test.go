@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // serveAs is Serve, or what a child of a telling name does instead.
@@ -139,7 +140,7 @@ func TestChildrenThatDieAtOnceAreTriedAgainMoreSlowly(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.kill()
-	eventually(t, "two lines", func() bool { return len(h.noted()) >= 2 })
+	waittest.Until(t, "two lines", func() bool { return len(h.noted()) >= 2 })
 	notes := h.noted()
 	if len(notes) != 2 || !strings.Contains(notes[0], "died: signal: killed") || !strings.Contains(notes[1], "exit status 3") {
 		t.Errorf("told %q, want the death and the failure, each once", notes)
@@ -150,8 +151,8 @@ func TestChildrenThatDieAtOnceAreTriedAgainMoreSlowly(t *testing.T) {
 	if err := os.Remove(plague); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a child that lives", func() bool { return h.current() != nil })
-	eventually(t, "a line about it", func() bool { return len(h.noted()) == 3 })
+	waittest.Until(t, "a child that lives", func() bool { return h.current() != nil })
+	waittest.Until(t, "a line about it", func() bool { return len(h.noted()) == 3 })
 }
 
 // What a child has spoiled is its own: counters may be wrong after that, but measuring goes on.
@@ -168,7 +169,7 @@ func TestChildThatSpoilsItsMemoryDoesNoHarm(t *testing.T) {
 	}
 	_ = h.Totals()
 	h.kill()
-	eventually(t, "another child", func() bool { return h.count(selfstats.EngineRestarts) > 0 && h.current() != nil })
+	waittest.Until(t, "another child", func() bool { return h.count(selfstats.EngineRestarts) > 0 && h.current() != nil })
 	h.forget()
 	h.measured(1) // not only in some thousand years
 }
@@ -184,12 +185,12 @@ func TestChildThatDoesNotDrainIsNotWaitedForLongerThanItsProbes(t *testing.T) {
 	s.Timeout = 100 * time.Millisecond
 	begin := time.Now()
 	h.Add(s)
-	eventually(t, "some slots", func() bool { return time.Since(begin) > 50*time.Millisecond })
+	waittest.Until(t, "some slots", func() bool { return time.Since(begin) > 50*time.Millisecond })
 	drained := h.Drain()
 	most := uint64(time.Since(begin)/s.Interval) + 1
 	select {
 	case <-drained:
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		t.Error("Drain does not end")
 	}
 	h.Stop()
@@ -203,7 +204,7 @@ func TestChildThatClaimsToBeDrainedIsNotBelieved(t *testing.T) {
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the claim", func() bool { return len(h.noted()) > 0 })
+	waittest.Until(t, "the claim", func() bool { return len(h.noted()) > 0 })
 	select {
 	case <-h.Drain():
 		t.Error("Drain is over at once")

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 func TestEngineMeasuresInAProcessOfItsOwn(t *testing.T) {
@@ -31,7 +32,7 @@ func TestEngineMeasuresInAProcessOfItsOwn(t *testing.T) {
 		h.measured(2)
 		select {
 		case <-h.Drain():
-		case <-time.After(patience()):
+		case <-time.After(waittest.Patience()):
 			t.Error("Drain does not end")
 		}
 		h.Stop()
@@ -111,12 +112,12 @@ func TestDrainEndsWithTheChild(t *testing.T) {
 	if err := h.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a probe", func() bool { return h.count(selfstats.SlotsSent) > 0 })
+	waittest.Until(t, "a probe", func() bool { return h.count(selfstats.SlotsSent) > 0 })
 	drained := h.Drain()
 	h.kill()
 	select {
 	case <-drained:
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		t.Fatal("Drain does not end")
 	}
 	if h.current() != nil || h.count(selfstats.EngineRestarts) > 0 {
@@ -136,7 +137,7 @@ func TestDeadChildIsReplacedAndEverySlotIsCounted(t *testing.T) {
 	const kills = 3
 	for i := range kills {
 		h.kill()
-		eventually(t, "another child", func() bool {
+		waittest.Until(t, "another child", func() bool {
 			return h.count(selfstats.EngineRestarts) == uint64(i+1) && h.current() != nil
 		})
 		h.forget()
@@ -190,10 +191,10 @@ func TestSlotsWithoutAChildAreCounted(t *testing.T) {
 			h.kill()
 			<-p.gone
 			died := time.Now()
-			eventually(t, "no child", func() bool { return h.current() == nil })
+			waittest.Until(t, "no child", func() bool { return h.current() == nil })
 			before := h.Totals().Skipped()
 			begin := time.Now()
-			eventually(t, "half a second without a child", func() bool { return time.Since(died) > time.Second/2 })
+			waittest.Until(t, "half a second without a child", func() bool { return time.Since(died) > time.Second/2 })
 			end(h)
 			least := uint64(time.Since(begin) / s.Interval)
 			skipped := h.Totals().Skipped() - before
@@ -248,13 +249,13 @@ func TestPacketsThatCameWithoutAChildAreDroppedAndCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	buf := make([]byte, 100)
-	_ = conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	n, err := conn.Read(buf)
 	if err != nil || !strings.HasPrefix(string(buf[:n]), "8|host|") {
 		t.Errorf("the first reply is %q, %v, want that to number 8", buf[:n], err)
 	}
-	eventually(t, "all packets counted that were dropped", func() bool { return h.count(selfstats.QueueOverflow) == waiting })
-	_ = stream.SetReadDeadline(time.Now().Add(patience()))
+	waittest.Until(t, "all packets counted that were dropped", func() bool { return h.count(selfstats.QueueOverflow) == waiting })
+	_ = stream.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	if _, err := stream.Read(buf); err == nil || os.IsTimeout(err) {
 		t.Errorf("the connection that waited is not refused: %v", err)
 	}
@@ -275,7 +276,7 @@ func TestIdleConsumerIsWoken(t *testing.T) {
 	h.mu.Unlock()
 	s := h.session(1)
 	h.Add(s)
-	eventually(t, "both loops wake the consumer", func() bool {
+	waittest.Until(t, "both loops wake the consumer", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		return h.wakes > 0

@@ -6,7 +6,6 @@ import (
 	"os"
 	"runtime"
 	"slices"
-	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -14,33 +13,10 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/engine"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil {
-		factor = 1
-	}
-	return time.Duration(factor * float64(20*time.Second))
-}
-
-// eventually polls until the condition holds.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience())
-	tick := time.NewTicker(time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %v still not: %s", patience(), what)
-		}
-	}
-}
 
 // host is an Engine with the test as its consumer.
 type host struct {
@@ -148,7 +124,7 @@ func (h *host) forget() {
 // measured waits until a round-trip time of a session has been measured.
 func (h *host) measured(id measurement.SessionID) {
 	h.t.Helper()
-	eventually(h.t, "a round-trip time", func() bool {
+	waittest.Until(h.t, "a round-trip time", func() bool {
 		h.mu.Lock()
 		defer h.mu.Unlock()
 		for _, r := range h.rings {
@@ -178,7 +154,7 @@ func leavesNothing(t *testing.T, f func()) {
 	f()
 	files, goroutines := descriptors(t), runtime.NumGoroutine()
 	f()
-	eventually(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
+	waittest.Until(t, "as few goroutines as before", func() bool { return runtime.NumGoroutine() <= goroutines })
 	if now := descriptors(t); now > files {
 		t.Errorf("%d descriptors, %d before", now, files)
 	}

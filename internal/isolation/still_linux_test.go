@@ -5,6 +5,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 func TestChildThatStandsStillIsTold(t *testing.T) {
@@ -26,12 +28,12 @@ func TestChildThatStandsStillIsTold(t *testing.T) {
 				t.Errorf("Trouble of a child that measures = %v, want none", err)
 			}
 			must(t, child.Signal(syscall.SIGSTOP))
-			eventually(t, "trouble", func() bool { return h.Trouble() != nil })
+			waittest.Until(t, "trouble", func() bool { return h.Trouble() != nil })
 			if err := h.Trouble(); !strings.HasSuffix(err.Error(), "stands still") {
 				t.Errorf("Trouble = %v, want that it stands still", err)
 			}
 			must(t, child.Signal(syscall.SIGCONT))
-			eventually(t, "no trouble", func() bool { return h.Trouble() == nil })
+			waittest.Until(t, "no trouble", func() bool { return h.Trouble() == nil })
 			notes := strings.Join(h.noted(), "\n")
 			if strings.Count(notes, "stands still: nothing is measured") != 1 || strings.Count(notes, "goes on; ") != 1 {
 				t.Errorf("notes:\n%s\nwant one for either", notes)
@@ -46,8 +48,8 @@ func TestNoChildIsTrouble(t *testing.T) {
 		t.Fatal(err)
 	}
 	h.kill()
-	eventually(t, "trouble", func() bool { return h.Trouble() != nil })
-	eventually(t, "another child", func() bool { return h.Trouble() == nil })
+	waittest.Until(t, "trouble", func() bool { return h.Trouble() != nil })
+	waittest.Until(t, "another child", func() bool { return h.Trouble() == nil })
 }
 
 func must(t *testing.T, err error) {

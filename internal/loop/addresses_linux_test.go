@@ -9,6 +9,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/netnstest"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // Replies to packets that were sent to many addresses of a host leave in one batch, each from its own.
@@ -52,7 +53,7 @@ func (r *rig) answerFrom(host *netnstest.Host, wildcard netip.Addr, addresses []
 			r.Fatal(err)
 		}
 		r.close = append(r.close, func() { _ = peers[i].Close() })
-		if err := peers[i].SetDeadline(time.Now().Add(patience())); err != nil {
+		if err := peers[i].SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 			r.Fatal(err)
 		}
 		if _, err := peers[i].Write([]byte(asked.String())); err != nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // Tokens of the sockets in most tests.
@@ -67,7 +68,7 @@ func (r *rig) peer(loopback netip.Addr) (packetio.Stream, *net.TCPConn) {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		r.Fatal(err)
 	}
 	return r.accept(l, acceptToken), conn
@@ -349,7 +350,7 @@ func TestListenerAcceptsManyConnections(t *testing.T) {
 			}
 		}
 		for answered := make(map[Token]bool); len(answered) < many; {
-			n, err := r.Wait(clock.MonoNow().Add(patience()), r.ready[:])
+			n, err := r.Wait(clock.MonoNow().Add(waittest.Patience()), r.ready[:])
 			if err != nil || n == 0 {
 				r.Fatalf("%d of %d connections got their answer; then Wait = %d, %v", len(answered), many, n, err)
 			}

@@ -3,13 +3,11 @@ package loop
 import (
 	"net"
 	"net/netip"
-	"os"
-	"strconv"
 	"testing"
-	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -33,15 +31,6 @@ func implementations() []implementation {
 		return p, err
 	}
 	return append(systemImplementations(), portable, single)
-}
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil {
-		factor = 1
-	}
-	return time.Duration(factor * float64(10*time.Second))
 }
 
 // rig is a poller under test with its sockets, which end with the test.
@@ -139,7 +128,7 @@ func (r *rig) listenTCP(ip netip.Addr, t Token) packetio.Listener {
 // await waits until the socket t is ready as wanted and returns how it is.
 func (r *rig) await(t Token, want func(Ready) bool) Ready {
 	r.Helper()
-	deadline := clock.MonoNow().Add(patience())
+	deadline := clock.MonoNow().Add(waittest.Patience())
 	for {
 		n, err := r.Wait(deadline, r.ready[:])
 		if err != nil {
@@ -151,7 +140,7 @@ func (r *rig) await(t Token, want func(Ready) bool) Ready {
 			}
 		}
 		if clock.MonoNow() >= deadline {
-			r.Fatalf("token %d is not ready after %v", t, patience())
+			r.Fatalf("token %d is not ready after %v", t, waittest.Patience())
 		}
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 const batch = 16
@@ -171,7 +172,7 @@ func dialUDP(r *rig, to netip.AddrPort) *net.UDPConn {
 		r.Fatal(err)
 	}
 	r.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(patience())); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		r.Fatal(err)
 	}
 	return conn

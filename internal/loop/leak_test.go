@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // useEverything opens one socket of each kind, in each state that it can be left in.
@@ -41,7 +42,7 @@ func TestNoGoroutineStays(t *testing.T) {
 			before := runtime.NumGoroutine()
 			useEverything(t, i)
 			// Those that Close waited for may not be gone yet: they have said so, and then end.
-			for deadline := time.Now().Add(patience()); runtime.NumGoroutine() > before; runtime.Gosched() {
+			for deadline := time.Now().Add(waittest.Patience()); runtime.NumGoroutine() > before; runtime.Gosched() {
 				if time.Now().After(deadline) {
 					stacks := make([]byte, 1<<16)
 					t.Fatalf("%d goroutines, before it were %d:\n%s", runtime.NumGoroutine(), before,

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -82,7 +83,7 @@ func wantEnd(t *testing.T, ended <-chan error) {
 		if err != nil {
 			t.Errorf("Run = %v, want nil", err)
 		}
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		t.Fatal("the loop does not end")
 	}
 }
@@ -132,7 +133,7 @@ func TestCommandsComeInOrderFromAllGoroutines(t *testing.T) {
 			senders.Wait()
 			select {
 			case <-finished:
-			case <-time.After(patience()):
+			case <-time.After(waittest.Patience()):
 				t.Error("commands are missing")
 			}
 			l.Send(Command{Verb: Stop})

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // The first packet of a connection must have its marks already: a fresh connection may be a probe.
@@ -70,7 +71,7 @@ func newTap(t *testing.T, ip netip.Addr) tap {
 	if err := unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: protocol, Ifindex: device.Index}); err != nil {
 		t.Fatal(err)
 	}
-	limit := unix.NsecToTimeval(int64(patience()))
+	limit := unix.NsecToTimeval(int64(waittest.Patience()))
 	if err := unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // pair is two reflectors on addresses of their own.
@@ -43,7 +44,7 @@ func (p pair) sum(c selfstats.Counter) uint64 { return p.a.counters.Get(c) + p.b
 // atRest waits until the datagrams go round no more, after so many replies at most.
 func (p pair) atRest(datagrams int, most uint64) {
 	p.a.Helper()
-	eventually(p.a, "every datagram was stopped", func() bool {
+	waittest.Until(p.a, "every datagram was stopped", func() bool {
 		if replies := p.sum(selfstats.ProbesReflected); replies > most {
 			p.a.Fatalf("%d replies and no end, want %d at most", replies, most)
 		}
@@ -68,7 +69,7 @@ func TestStampRepliesDoNotGoRound(t *testing.T) {
 			t.Run(i.name, func(t *testing.T) {
 				p := forge(t, i, samePort, stampPacket(t, stampProbe{ssid: 1}), stampPacket(t, stampProbe{ssid: 2, tlvs: allTLVs(t)}))
 				p.atRest(2, 2)
-				eventually(t, "two replies to the forged ones, and those of atRest", func() bool {
+				waittest.Until(t, "two replies to the forged ones, and those of atRest", func() bool {
 					return p.sum(selfstats.ProbesReflected) == 4
 				})
 			})

@@ -10,6 +10,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -39,7 +40,7 @@ func awaitTimestamps() error {
 	}
 	defer func() { _ = out.Close() }()
 	packets := make([]packetio.Packet, 1)
-	for deadline := time.Now().Add(patience()); time.Now().Before(deadline); {
+	for deadline := time.Now().Add(waittest.Patience()); time.Now().Before(deadline); {
 		if _, err := out.Write([]byte("x")); err != nil {
 			return err
 		}

@@ -3,7 +3,6 @@ package reflector
 import (
 	"net"
 	"net/netip"
-	"os"
 	"strconv"
 	"testing"
 	"time"
@@ -12,6 +11,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
@@ -32,30 +32,6 @@ func implementations() []implementation {
 		name: "portable", stamp: measurement.SourceUser,
 		open: func() (loop.Poller, error) { return loop.NewPortable() },
 	})
-}
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil {
-		factor = 1
-	}
-	return time.Duration(factor * float64(10*time.Second))
-}
-
-// eventually polls until the condition holds. Rings and counters are made to be polled.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience())
-	tick := time.NewTicker(200 * time.Microsecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %v still not: %s", patience(), what)
-		}
-	}
 }
 
 // rig is a Reflector with the test as consumer of its ring. Its loop runs after start; without that,
@@ -164,7 +140,7 @@ func (r *rig) stop() {
 // drive does by hand what the loop does, until the condition holds.
 func (r *rig) drive(what string, condition func() bool) {
 	r.Helper()
-	deadline := clock.MonoNow().Add(patience())
+	deadline := clock.MonoNow().Add(waittest.Patience())
 	for !condition() {
 		n, err := r.poller.Wait(clock.MonoNow().Add(time.Millisecond), r.ready[:])
 		if err != nil {
@@ -174,7 +150,7 @@ func (r *rig) drive(what string, condition func() bool) {
 			r.Ready(ready, readBatch)
 		}
 		if clock.MonoNow() > deadline {
-			r.Fatalf("after %v still not: %s", patience(), what)
+			r.Fatalf("after %v still not: %s", waittest.Patience(), what)
 		}
 	}
 }
@@ -196,7 +172,7 @@ func (r *rig) pop() {
 func (r *rig) take(what string, fits func(s *measurement.Sample) bool) measurement.Sample {
 	r.Helper()
 	var taken measurement.Sample
-	eventually(r, what, func() bool {
+	waittest.Until(r, what, func() bool {
 		r.pop()
 		for i := range r.samples {
 			if fits(&r.samples[i]) {
@@ -248,7 +224,7 @@ func (r *rig) noMore(kind measurement.Kind) {
 
 func (r *rig) counted(c selfstats.Counter, n uint64) {
 	r.Helper()
-	eventually(r, c.String()+" = "+strconv.FormatUint(n, 10), func() bool { return r.counters.Get(c) >= n })
+	waittest.Until(r, c.String()+" = "+strconv.FormatUint(n, 10), func() bool { return r.counters.Get(c) >= n })
 }
 
 func (r *rig) counts(c selfstats.Counter, n uint64) {
@@ -302,7 +278,7 @@ func (c *client) send(data []byte) {
 // receive waits for the next reply.
 func (c *client) receive() []byte {
 	c.Helper()
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = c.conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	buf := make([]byte, 1<<16)
 	n, err := c.conn.Read(buf)
 	if err != nil {
@@ -356,7 +332,7 @@ func (s *stream) send(data []byte) {
 // receive waits for the next reply. It does not tell where padding ends.
 func (s *stream) receive() textproto.Message {
 	s.T.Helper()
-	_ = s.SetReadDeadline(time.Now().Add(patience()))
+	_ = s.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	for {
 		m, ok, err := s.scanner.Next()
 		if err != nil {
@@ -376,7 +352,7 @@ func (s *stream) receive() textproto.Message {
 // ends waits for the end of the connection.
 func (s *stream) ends() {
 	s.T.Helper()
-	_ = s.SetReadDeadline(time.Now().Add(patience()))
+	_ = s.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	buf := make([]byte, 1<<16)
 	for {
 		_, err := s.Read(buf)

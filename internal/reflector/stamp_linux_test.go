@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
 
@@ -86,7 +87,7 @@ func TestMarksAndTransmitTimestampsOfStamp(t *testing.T) {
 // receivedTTL waits for the next reply and gives the TTL or hop limit with which it came.
 func (c *client) receivedTTL() int {
 	c.Helper()
-	_ = c.conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = c.conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	control := make([]byte, 128)
 	_, n, _, _, err := c.conn.ReadMsgUDPAddrPort(make([]byte, 1500), control)
 	if err != nil {

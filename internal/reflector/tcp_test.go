@@ -11,6 +11,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -23,7 +24,7 @@ func TestTCPProbeIsAnsweredAndMeasured(t *testing.T) {
 		before := time.Now().UnixNano()
 		s.send(sent)
 		got := make([]byte, len(sent)) // our name is the longer one: padding makes up for it
-		_ = s.SetReadDeadline(time.Now().Add(patience()))
+		_ = s.SetReadDeadline(time.Now().Add(waittest.Patience()))
 		if _, err := io.ReadFull(s, got); err != nil {
 			r.Fatal(err)
 		}
@@ -126,7 +127,7 @@ func TestTCPProbeWithTimestampBefore2001IsNotAnswered(t *testing.T) {
 func TestTCPPeerThatDoesNotReadIsHungUpOn(t *testing.T) {
 	each(t, func(r *rig) {
 		s := r.dial()
-		_ = s.SetWriteDeadline(time.Now().Add(patience()))
+		_ = s.SetWriteDeadline(time.Now().Add(waittest.Patience()))
 		q := probe(0)
 		q.padding = strings.Repeat("0", 1400-len(q.bytes()))
 		all := bytes.Repeat(q.bytes(), 64)
@@ -216,7 +217,7 @@ func TestTCPResetByPeerEndsTheSession(t *testing.T) {
 		_ = probe.Close()
 		r.counted(selfstats.ConnectionsAccepted, 2)
 		r.client().answered()
-		eventually(t, "no connection", func() bool { return r.counters.Get(selfstats.ConnectionsAccepted) == 2 })
+		waittest.Until(t, "no connection", func() bool { return r.counters.Get(selfstats.ConnectionsAccepted) == 2 })
 		r.stop()
 		if r.connected != 0 || len(r.freePeers) != len(r.peers) {
 			r.Errorf("%d connections and %d of %d places left", r.connected, len(r.freePeers), len(r.peers))

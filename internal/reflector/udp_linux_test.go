@@ -8,6 +8,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 func TestReplyComesFromTheAddressThatWasProbed(t *testing.T) {
@@ -24,7 +25,7 @@ func TestReplyComesFromTheAddressThatWasProbed(t *testing.T) {
 				if _, err := conn.WriteToUDPAddrPort(data, to); err != nil {
 					t.Fatal(err)
 				}
-				_ = conn.SetReadDeadline(time.Now().Add(patience()))
+				_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 				_, from, err := conn.ReadFromUDPAddrPort(make([]byte, 1500))
 				if err != nil || from != to {
 					r.Errorf("reply from %v, %v, want from %v", from, err, to)

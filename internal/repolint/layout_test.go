@@ -42,6 +42,7 @@ var folders = map[string][]string{
 		"sys",
 		"textproto",
 		"timestamp",
+		"waittest",
 	},
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -18,14 +19,14 @@ func TestConnectProbeGivesLatency(t *testing.T) {
 		for range 5 {
 			conn := peer.accept()
 			got := r.metric(measurement.TCPLatency)
-			if got.Session != 7 || seen[got.Seq] || got.Value <= 0 || got.Value > int64(patience()) {
+			if got.Session != 7 || seen[got.Seq] || got.Value <= 0 || got.Value > int64(waittest.Patience()) {
 				r.Errorf("sample %+v, want a latency of another seq than %v of session 7", got, seen)
 			}
 			seen[got.Seq] = true
 			if got.Sent != r.received || got.Received != r.received {
 				r.Errorf("sources %v and %v, want %v", got.Sent, got.Received, r.received)
 			}
-			_ = conn.SetReadDeadline(time.Now().Add(patience()))
+			_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 			if _, err := conn.Read(make([]byte, 1)); err == nil {
 				r.Error("the connection is still there")
 			}

@@ -10,6 +10,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/packetio"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
@@ -40,7 +41,7 @@ func newByHand(t testing.TB) *byHand {
 		t.Fatalf("New: missing %v, error %v", missing, err)
 	}
 	t.Cleanup(s.Close)
-	return &byHand{TB: t, Sender: s, poller: p, echo: newEcho(t), patience: patience()}
+	return &byHand{TB: t, Sender: s, poller: p, echo: newEcho(t), patience: waittest.Patience()}
 }
 
 func newEpoll(t testing.TB) loop.Poller {

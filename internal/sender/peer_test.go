@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // udpPeer is a target whose every reply the test decides on.
@@ -41,7 +42,7 @@ func unmapped(a netip.AddrPort) netip.AddrPort { return netip.AddrPortFrom(a.Add
 // receive waits for the next probe.
 func (p *udpPeer) receive() probe {
 	p.Helper()
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = p.conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	buf := make([]byte, 1<<16)
 	n, from, err := p.conn.ReadFromUDPAddrPort(buf)
 	if err != nil {
@@ -107,7 +108,7 @@ func (p *tcpPeer) addr() netip.AddrPort {
 // accept waits for a connection.
 func (p *tcpPeer) accept() *tcpConn {
 	p.Helper()
-	_ = p.listener.SetDeadline(time.Now().Add(patience()))
+	_ = p.listener.SetDeadline(time.Now().Add(waittest.Patience()))
 	conn, err := p.listener.AcceptTCP()
 	if err != nil {
 		p.Fatalf("waiting for a connection: %v", err)
@@ -125,7 +126,7 @@ type tcpConn struct {
 // receive waits for a probe of size octets.
 func (c *tcpConn) receive(size int) textproto.Message {
 	c.T.Helper()
-	_ = c.SetReadDeadline(time.Now().Add(patience()))
+	_ = c.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	buf := make([]byte, size)
 	if _, err := io.ReadFull(c, buf); err != nil {
 		c.Fatalf("waiting for a probe: %v", err)

@@ -3,7 +3,6 @@ package sender
 import (
 	"net"
 	"net/netip"
-	"os"
 	"runtime"
 	"strconv"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
@@ -30,30 +30,6 @@ func implementations() []implementation {
 		name: "portable", sent: measurement.SourceUser, received: measurement.SourceUser,
 		open: func() (loop.Poller, error) { return loop.NewPortable() },
 	})
-}
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil {
-		factor = 1
-	}
-	return time.Duration(factor * float64(10*time.Second))
-}
-
-// eventually polls until the condition holds. Rings and counters are made to be polled.
-func eventually(t testing.TB, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience())
-	tick := time.NewTicker(200 * time.Microsecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %v still not: %s", patience(), what)
-		}
-	}
 }
 
 // rig is a Sender on its running loop, with the test as consumer of its ring.
@@ -145,7 +121,7 @@ func (r *rig) drain() {
 	r.loop.Send(loop.Command{Verb: loop.Drain})
 	select {
 	case <-r.loop.Drained():
-	case <-time.After(patience()):
+	case <-time.After(waittest.Patience()):
 		r.Fatal("not drained")
 	}
 }
@@ -166,7 +142,7 @@ func (r *rig) pop() {
 func (r *rig) take(what string, fits func(s *measurement.Sample) bool) measurement.Sample {
 	r.Helper()
 	var taken measurement.Sample
-	eventually(r, what, func() bool {
+	waittest.Until(r, what, func() bool {
 		r.pop()
 		for i := range r.samples {
 			if fits(&r.samples[i]) {
@@ -225,7 +201,7 @@ func (r *rig) noMoreEvents(kind measurement.Event) {
 // counted waits until a counter is at least n.
 func (r *rig) counted(c selfstats.Counter, n uint64) {
 	r.Helper()
-	eventually(r, c.String()+" = "+strconv.FormatUint(n, 10), func() bool { return r.counters.Get(c) >= n })
+	waittest.Until(r, c.String()+" = "+strconv.FormatUint(n, 10), func() bool { return r.counters.Get(c) >= n })
 }
 
 // counts fails the test when a counter is not n.
@@ -267,7 +243,7 @@ func once(s measurement.Session, soon time.Duration) measurement.Session {
 func (r *rig) addOnce(s measurement.Session) {
 	r.Helper()
 	before := r.slots()
-	eventually(r, "a slot", func() bool {
+	waittest.Until(r, "a slot", func() bool {
 		r.add(once(s, 5*time.Millisecond))
 		tried := time.Now()
 		for r.slots() == before && time.Since(tried) < 100*time.Millisecond {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/latency-monitor/latency-monitor/internal/clock"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/stamp"
 )
@@ -63,7 +64,7 @@ func newStampPeer(t testing.TB, key []byte) *stampPeer {
 // next waits for the next probe.
 func (p *stampPeer) next() request {
 	p.Helper()
-	_ = p.conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = p.conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	r, err := p.read()
 	if err != nil {
 		p.Fatalf("waiting for a probe: %v", err)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -58,7 +59,7 @@ func TestRefusedSendDoesNotTakeOthersOfTheBatchWithIt(t *testing.T) {
 	const targets, failing = 40, 17
 	each(t, func(r *rig) {
 		peer := newUDPPeer(t, netip.MustParseAddrPort("0.0.0.0:0"))
-		s := once(sessionTo(0, measurement.UDP, netip.AddrPort{}), patience()/50)
+		s := once(sessionTo(0, measurement.UDP, netip.AddrPort{}), waittest.Patience()/50)
 		for i := range targets {
 			s.ID = measurement.SessionID(i)
 			s.Remote = netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 1, byte(i)}), peer.addr().Port())
@@ -80,7 +81,7 @@ func TestRefusedSendDoesNotTakeOthersOfTheBatchWithIt(t *testing.T) {
 func TestProbesThatAreDueTogetherAreAllMeasured(t *testing.T) {
 	const targets = 40
 	each(t, func(r *rig) {
-		s := once(sessionTo(0, measurement.UDP, netip.AddrPort{}), patience()/50)
+		s := once(sessionTo(0, measurement.UDP, netip.AddrPort{}), waittest.Patience()/50)
 		for i := range targets {
 			peer := newUDPPeer(t, netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 2, byte(i + 1)}), 0))
 			go peer.answerAll()

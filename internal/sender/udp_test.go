@@ -9,6 +9,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/loop"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
 	"github.com/latency-monitor/latency-monitor/internal/textproto"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -227,7 +228,7 @@ func TestSilentComesAfterMaxLostLosses(t *testing.T) {
 		s := sessionTo(1, measurement.UDP, peer.addr())
 		s.Timeout = 20 * time.Millisecond
 		r.add(s)
-		eventually(t, "five records", func() bool { r.pop(); return len(r.samples) >= 5 })
+		waittest.Until(t, "five records", func() bool { r.pop(); return len(r.samples) >= 5 })
 		for i, want := range []measurement.Kind{
 			measurement.KindMetric, measurement.KindMetric, measurement.KindMetric, measurement.KindEvent, measurement.KindMetric,
 		} {

@@ -13,12 +13,14 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // eventually runs the check again and again until it returns nil.
 func eventually(t *testing.T, check func() error) {
 	t.Helper()
-	deadline := time.After(patience())
+	deadline := time.After(waittest.Patience())
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for {
@@ -85,7 +87,7 @@ func TestPausedServerAcceptsAndDoesNotAnswer(t *testing.T) {
 		t.Errorf("read from a paused server = %d, %v, want a timeout", n, err)
 	}
 	s.Resume()
-	_ = conn.SetReadDeadline(time.Now().Add(patience()))
+	_ = conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Errorf("read from a resumed server: %v", err)
 	}

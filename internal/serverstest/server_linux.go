@@ -10,11 +10,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 const (
@@ -46,7 +47,7 @@ func newServer(t testing.TB, name string) *Server {
 	return &Server{
 		t: t, name: name, Dir: t.TempDir(),
 		// A connection that is kept would outlive the server that it leads to.
-		client: &http.Client{Timeout: patience(), Transport: &http.Transport{DisableKeepAlives: true}},
+		client: &http.Client{Timeout: waittest.Patience(), Transport: &http.Transport{DisableKeepAlives: true}},
 	}
 }
 
@@ -128,7 +129,7 @@ func (s *Server) start() {
 
 // awaitReady returns when the probe succeeds, or with the reason why it never will.
 func (s *Server) awaitReady() error {
-	deadline := time.After(patience())
+	deadline := time.After(waittest.Patience())
 	poll := time.NewTicker(pollInterval)
 	defer poll.Stop()
 	for {
@@ -155,7 +156,7 @@ func (s *Server) end(sig syscall.Signal) {
 	if s.process == nil {
 		return
 	}
-	if err := s.process.end(sig, patience()); err != nil {
+	if err := s.process.end(sig, waittest.Patience()); err != nil {
 		s.t.Errorf("end %s: %v", s.name, err)
 	}
 	s.process = nil
@@ -217,19 +218,9 @@ func (s *Server) do(method, path string, body io.Reader, headers ...string) (str
 
 // accepts reports whether something listens at the address.
 func accepts(addr string) error {
-	conn, err := net.DialTimeout("tcp", addr, patience())
+	conn, err := net.DialTimeout("tcp", addr, waittest.Patience())
 	if err != nil {
 		return err
 	}
 	return conn.Close()
-}
-
-// patience is how long a server may take for what it does soon. LM_TIMEOUT_FACTOR scales it.
-func patience() time.Duration {
-	const usual = 30 * time.Second
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil || factor <= 0 {
-		return usual
-	}
-	return time.Duration(factor * float64(usual))
 }

@@ -5,6 +5,8 @@ import (
 	"os/exec"
 	"slices"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // publisher is a ZeroMQ publisher that never tires.
@@ -27,7 +29,7 @@ func TestSubscriberWritesDownWhatItWants(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = peer.end(9, patience()) }()
+	defer func() { _ = peer.end(9, waittest.Patience()) }()
 
 	more := func(than int) (count int) {
 		eventually(t, func() error {

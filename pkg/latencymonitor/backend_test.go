@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // Both say the same, so that each backend of the program is one of the library.
@@ -78,7 +79,7 @@ func TestBackendGetsEveryPoint(t *testing.T) {
 	m := measuringItself(t, b, 1<<16)
 	got := listen(m)
 	started(t, m)
-	eventually(t, "500 points", func() bool { return b.published() >= 500 })
+	waittest.Until(t, "500 points", func() bool { return b.published() >= 500 })
 	must(t, m.Close())
 	<-got.ended
 	s := m.Stats()
@@ -98,7 +99,7 @@ func TestFullChannelDropsAndCounts(t *testing.T) {
 	m := measuringItself(t, b, 8)
 	points := m.Metrics()
 	started(t, m)
-	eventually(t, "500 points", func() bool { return b.published() >= 500 })
+	waittest.Until(t, "500 points", func() bool { return b.published() >= 500 })
 	must(t, m.Close())
 	s := m.Stats()
 	if s.MetricsSent != 8 || s.MetricsSent+s.MetricsDropped != b.published() {
@@ -133,7 +134,7 @@ func TestNobodyAsksForMetrics(t *testing.T) {
 	b := &recorder{}
 	m := measuringItself(t, b, 8)
 	started(t, m)
-	eventually(t, "50 points", func() bool { return b.published() >= 50 })
+	waittest.Until(t, "50 points", func() bool { return b.published() >= 50 })
 	if s := m.Stats(); s.MetricsSent != 0 || s.MetricsDropped != 0 {
 		t.Errorf("%d metrics sent and %d dropped, want none", s.MetricsSent, s.MetricsDropped)
 	}
@@ -175,7 +176,7 @@ func TestBackendThatFailsCostsItsPoints(t *testing.T) {
 	}
 	m := measuringItself(t, b, 8)
 	started(t, m)
-	eventually(t, "500 points", func() bool { return b.published() >= 500 })
+	waittest.Until(t, "500 points", func() bool { return b.published() >= 500 })
 	must(t, m.Close())
 	got := m.Stats().Backends[0]
 	want := BackendStats{Name: "recorder", Retries: 1, Sent: b.published(), Failed: refusals + failures}

@@ -10,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 func TestLifeInWrongOrder(t *testing.T) {
@@ -130,7 +132,7 @@ func TestNothingIsLeftAfterClose(t *testing.T) {
 			a.Metrics()
 			started(t, b)
 			started(t, a)
-			eventually(t, "probes", func() bool { return a.count("answered") > 10 })
+			waittest.Until(t, "probes", func() bool { return a.count("answered") > 10 })
 			must(t, a.RemoveTarget(id))
 			must(t, a.Close())
 			must(t, b.Close())
@@ -140,7 +142,7 @@ func TestNothingIsLeftAfterClose(t *testing.T) {
 		for range 20 {
 			round()
 		}
-		eventually(t, "goroutines as before", func() bool { return leftovers().goroutines <= before.goroutines })
+		waittest.Until(t, "goroutines as before", func() bool { return leftovers().goroutines <= before.goroutines })
 		after := leftovers()
 		t.Logf("before %+v, after %+v", before, after)
 		if after.procs != before.procs || after.files > before.files {
@@ -199,11 +201,11 @@ func TestCloseWaitsForTheLastReplies(t *testing.T) {
 		must(t, err)
 		got := listen(m)
 		started(t, m)
-		eventually(t, "50 probes", func() bool { return m.count("slots_sent") >= 50 })
+		waittest.Until(t, "50 probes", func() bool { return m.count("slots_sent") >= 50 })
 		began := time.Now()
 		must(t, m.Close())
 		<-got.ended
-		if took := time.Since(began); took < timeout/3 || took > patience() {
+		if took := time.Since(began); took < timeout/3 || took > waittest.Patience() {
 			t.Errorf("Close took %v, want about %v", took, timeout)
 		}
 		checkProbes(t, m)

@@ -5,6 +5,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 func TestTwoMonitorsMeasureEachOther(t *testing.T) {
@@ -28,7 +30,7 @@ func TestTwoMonitorsMeasureEachOther(t *testing.T) {
 				"udp.wan.owd source:" + got.other + " target:" + got.self,
 				"tcp.wan.owd source:" + got.other + " target:" + got.self,
 			} {
-				eventually(t, "200 points of "+series, func() bool { return got.of(series) >= 200 })
+				waittest.Until(t, "200 points of "+series, func() bool { return got.of(series) >= 200 })
 			}
 		}
 		must(t, a.Close())
@@ -53,7 +55,7 @@ func TestPointsAddUpAtBothEnds(t *testing.T) {
 		sent, received := listen(prober), listen(receiver)
 		started(t, receiver)
 		started(t, prober)
-		eventually(t, "2000 round trips", func() bool { return sent.of("udp.wan.rtt") >= 2000 })
+		waittest.Until(t, "2000 round trips", func() bool { return sent.of("udp.wan.rtt") >= 2000 })
 		must(t, prober.Close())
 		must(t, receiver.Close())
 		<-sent.ended
@@ -92,7 +94,7 @@ func TestTargetsComeAndGoBesideOneThatStays(t *testing.T) {
 		}
 		changing.Wait()
 		before := a.count("slots_sent")
-		eventually(t, "probes to the one that stays", func() bool { return a.count("slots_sent") >= before+100 })
+		waittest.Until(t, "probes to the one that stays", func() bool { return a.count("slots_sent") >= before+100 })
 		if s := a.Stats(); s.Targets != 1 || s.Sessions != 1 {
 			t.Errorf("%d targets and %d sessions, want 1 and 1", s.Targets, s.Sessions)
 		}
@@ -120,7 +122,7 @@ func comeAndGo(t *testing.T, m *Monitor, target Target, got *tally, worker int) 
 		}
 		last = id
 		series := "udp.wan.rtt source:a target:" + target.Label
-		for end := time.Now().Add(patience()); got.of(series) == 0; time.Sleep(time.Millisecond) {
+		for end := time.Now().Add(waittest.Patience()); got.of(series) == 0; time.Sleep(time.Millisecond) {
 			if time.Now().After(end) {
 				t.Errorf("no points of %s", target.Label)
 				return
@@ -144,12 +146,12 @@ func TestProbesOfARemovedTargetAreAbandoned(t *testing.T) {
 			Host: "127.0.0.1", UDPPort: silent.port(), Interval: time.Millisecond, Timeout: time.Hour / 10, Transports: UDP,
 		})
 		must(t, err)
-		eventually(t, "50 probes", func() bool { return m.count("slots_sent") >= 50 })
+		waittest.Until(t, "50 probes", func() bool { return m.count("slots_sent") >= 50 })
 		must(t, m.RemoveTarget(id))
-		eventually(t, "all of them abandoned", func() bool { return m.count("abandoned") == m.count("slots_sent") })
+		waittest.Until(t, "all of them abandoned", func() bool { return m.count("abandoned") == m.count("slots_sent") })
 		began := time.Now()
 		must(t, m.Close())
-		if took := time.Since(began); took > patience() {
+		if took := time.Since(began); took > waittest.Patience() {
 			t.Errorf("Close took %v, want it to wait for no probe of the removed target", took)
 		}
 		checkProbes(t, m)
@@ -165,7 +167,7 @@ func TestNameIsLookedUp(t *testing.T) {
 	started(t, a)
 	id, err := a.AddTarget(target)
 	must(t, err)
-	eventually(t, "round trips", func() bool { return got.of("udp.wan.rtt") > 0 })
+	waittest.Until(t, "round trips", func() bool { return got.of("udp.wan.rtt") > 0 })
 	must(t, a.RemoveTarget(id))
 	if _, err := a.AddTarget(target); err != nil {
 		t.Errorf("adding the target again: %v", err)

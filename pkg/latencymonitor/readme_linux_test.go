@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 const root = "../.."
@@ -41,7 +43,7 @@ func TestReadmeProgramRuns(t *testing.T) {
 	must(t, err)
 	program.Stderr = os.Stderr
 	must(t, program.Start())
-	defer time.AfterFunc(patience(), func() { _ = program.Process.Kill() }).Stop()
+	defer time.AfterFunc(waittest.Patience(), func() { _ = program.Process.Kill() }).Stop()
 	var lines []string
 	for output := bufio.NewScanner(stdout); output.Scan(); {
 		if lines = append(lines, output.Text()); len(lines) == 2 {

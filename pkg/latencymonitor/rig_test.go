@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -24,30 +23,6 @@ func TestMain(m *testing.M) {
 		os.Exit(status)
 	}
 	os.Exit(m.Run())
-}
-
-// patience is how long a test waits for what must happen. LM_TIMEOUT_FACTOR makes it longer.
-func patience() time.Duration {
-	factor, err := strconv.ParseFloat(os.Getenv("LM_TIMEOUT_FACTOR"), 64)
-	if err != nil || factor <= 0 {
-		factor = 1
-	}
-	return time.Duration(factor * float64(20*time.Second))
-}
-
-// eventually polls until the condition holds. Counters are made to be polled.
-func eventually(t *testing.T, what string, condition func() bool) {
-	t.Helper()
-	deadline := time.After(patience())
-	tick := time.NewTicker(5 * time.Millisecond)
-	defer tick.Stop()
-	for !condition() {
-		select {
-		case <-tick.C:
-		case <-deadline:
-			t.Fatalf("after %v still not: %s", patience(), what)
-		}
-	}
 }
 
 // each runs a test with every engine that this system has.

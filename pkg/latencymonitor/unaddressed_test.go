@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"sync/atomic"
 	"testing"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 // Without a log nothing else tells that a target is not probed.
@@ -31,11 +33,11 @@ func TestStatsTellOfTargetsWithoutAnAddress(t *testing.T) {
 		t.Errorf("before Start %d targets have no address, want 3", m.Stats().Unaddressed)
 	}
 	started(t, m)
-	eventually(t, "two names that can't be resolved", unaddressed(2))
+	waittest.Until(t, "two names that can't be resolved", unaddressed(2))
 	must(t, m.RemoveTarget(gone))
-	eventually(t, "one of them left", unaddressed(1))
+	waittest.Until(t, "one of them left", unaddressed(1))
 	known.Store(true)
-	eventually(t, "an address for it", unaddressed(0))
+	waittest.Until(t, "an address for it", unaddressed(0))
 	must(t, m.RemoveTarget(named))
 	if s := m.Stats(); s.Unaddressed != 0 || s.Targets != 1 {
 		t.Errorf("%d of %d targets have no address, want none of one", s.Unaddressed, s.Targets)

@@ -21,6 +21,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/families/familiestest"
 	"github.com/latency-monitor/latency-monitor/internal/serverstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -120,18 +121,9 @@ func TestGatewayServesHistogramsAndGauges(t *testing.T) {
 		t.Fatal(err)
 	}
 	// The gateway accepts a deletion at once, and carries it out later.
-	await(t, "the group to go after Close", func() bool {
+	waittest.Until(t, "the group to go after Close", func() bool {
 		return !strings.Contains(server.Metrics(t), "latency_monitor_")
 	})
-}
-
-func await(t *testing.T, what string, holds func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("waiting for %s", what)
-		}
-	}
 }
 
 // A gateway that is away at the start, and is killed under load, gets everything in the end.
@@ -141,14 +133,14 @@ func TestKilledGatewayGetsEverythingInTheEnd(t *testing.T) {
 	b := toServer(t, server.Addr, nil)
 	pacing := exporter.Pacing{Buffer: 1000, Batch: 512, Interval: 200 * time.Millisecond}
 	points, c := exportertest.Load(t, b, pacing, 10, func(counters func() exporter.BackendCounters) {
-		await(t, "5000 points that wait", func() bool { return counters().Queued > 5000 })
+		waittest.Until(t, "5000 points that wait", func() bool { return counters().Queued > 5000 })
 		server.Restart()
-		await(t, "all that is sent", func() bool { return counters().Sent > 5000 })
+		waittest.Until(t, "all that is sent", func() bool { return counters().Sent > 5000 })
 		server.Kill()
 		sent := counters().Sent
-		await(t, "another 5000 points that wait", func() bool { return counters().Queued > 5000 })
+		waittest.Until(t, "another 5000 points that wait", func() bool { return counters().Queued > 5000 })
 		server.Restart()
-		await(t, "those that are sent", func() bool { return counters().Sent > sent+5000 })
+		waittest.Until(t, "those that are sent", func() bool { return counters().Sent > sent+5000 })
 	})
 	if c.Sent != uint64(len(points)) || c.Dropped+c.Failed+c.Queued != 0 || c.Retries == 0 {
 		t.Errorf("counters %+v of %d points, want all sent and retries", c, len(points))
@@ -221,7 +213,7 @@ func TestWrongPasswordKeepsThePointsToTheEnd(t *testing.T) {
 	for _, password := range []string{"right", "wrong"} {
 		b := toServer(t, address, func(c *Config) { c.Instance, c.Username, c.Password = password, "me", password })
 		points, c := exportertest.Load(t, b, pacing, 1, func(counters func() exporter.BackendCounters) {
-			await(t, "some pushes", func() bool { return counters().Sent > 1000 || counters().Retries > 1 })
+			waittest.Until(t, "some pushes", func() bool { return counters().Sent > 1000 || counters().Retries > 1 })
 		})
 		wantSent := uint64(len(points))
 		if password == "wrong" {

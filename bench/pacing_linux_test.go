@@ -21,6 +21,7 @@ func BenchmarkPacing(b *testing.B) {
 		{interval: time.Millisecond, targets: 100, priority: 10},
 		{interval: 100 * time.Microsecond, targets: 1},
 		{interval: 100 * time.Microsecond, targets: 1, busy: true},
+		{interval: 100 * time.Microsecond, targets: 100}, // a million probes a second: more than one CPU can send
 	} {
 		b.Run(p.name(), p.run)
 	}

@@ -8,8 +8,9 @@ import (
 
 // How many probes does a core send, receive and reflect in a second, over what a C program does with nothing but
 // the system calls (limit/limit.c)? Base packets of 44 octets with the TLVs that they need, and such that are padded
-// to 1470. The loops have a CPU for themselves, and so has what feeds them. The whole path is receiving, with the
-// process that makes points of it and counts them into histograms, which is the backend that costs least.
+// to 1470. The loops have a CPU for themselves, and so has what feeds them. The whole path is with the process that makes
+// points and counts them into histograms, which is the backend that costs least: once of the probes that are received,
+// once of those that are sent and answered.
 //
 // A core's second is one that the threads of a process have run: so it does not matter what else the machine does,
 // nor whether it was kept busy, which cpu-% tells.
@@ -19,6 +20,7 @@ func BenchmarkThroughput(b *testing.B) {
 		for _, kind := range []flooding{receiving, reflecting, wholePath} {
 			b.Run(fmt.Sprintf("kind=%s/size=%d", kind, size), func(b *testing.B) { throughputOfReflector(b, kind, size) })
 		}
+		b.Run(fmt.Sprintf("kind=probe/size=%d", size), func(b *testing.B) { throughputOfProber(b, size) })
 	}
 }
 

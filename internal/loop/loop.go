@@ -60,7 +60,8 @@ type Poller interface {
 // Handler does the measuring. All calls come from the loop's thread.
 type Handler interface {
 	// Due does what is due at now and returns when there is something due next. A time that is not after now asks
-	// for what has come to be read first: Due is called again behind that.
+	// for what has come to be read first: Due is called again behind that. A time that is over when Due returns says
+	// that there is more to do than there is time for: then half of it is for reading.
 	Due(now clock.Mono) clock.Mono
 	// Patience is how long packets may wait to be read, if a slot is due by then: one wake-up of the thread
 	// is then enough for both. 0 = not at all.
@@ -137,14 +138,21 @@ func (l *Loop) Drained() <-chan struct{} { return l.drained }
 func (l *Loop) Run() error {
 	defer l.end()
 	for {
+		began := clock.MonoNow()
+		next := l.handler.Due(began)
 		now := clock.MonoNow()
-		next := l.handler.Due(now)
-		until, readFirst, rest := next.Add(-l.spin), next <= now, false
-		switch {
-		case readFirst:
-			next = now.Add(2 * nearSlot)
-		case next.Sub(now) <= l.handler.Patience():
-			until, rest = now, true // read all that has come so far, and what comes then with the next slot
+		if next <= now {
+			if err := l.catchUp(began, now, next); err != nil {
+				return err
+			}
+			if _, stop := l.obey(); stop {
+				return nil
+			}
+			continue
+		}
+		until, rest := next.Add(-l.spin), false
+		if next.Sub(now) <= l.handler.Patience() {
+			until, rest = began, true // read all that has come so far, and what comes then with the next slot
 		}
 		n, err := l.poller.Wait(until, l.ready[:])
 		if err != nil {
@@ -155,7 +163,7 @@ func (l *Loop) Run() error {
 		if stop {
 			return nil
 		}
-		if readFirst || rest && (n > 0 || obeyed) {
+		if rest && (n > 0 || obeyed) {
 			continue
 		}
 		if rest {
@@ -191,6 +199,28 @@ func (l *Loop) read(ready []Ready, next clock.Mono) clock.Mono {
 		l.handler.Ready(r, limit)
 	}
 	return next
+}
+
+// catchUp reads what has come, after a call of Due from began to now. If that asked for it, there is time for all that
+// waits usually. If it could not keep up with its slots, reading gets as much time as that took: replies would wait
+// for ever otherwise, until the kernel drops them.
+func (l *Loop) catchUp(began, now, next clock.Mono) error {
+	end := now.Add(now.Sub(began))
+	if next <= began {
+		end = now.Add(2 * nearSlot)
+	}
+	for {
+		n, err := l.poller.Wait(now, l.ready[:])
+		if n == 0 || err != nil {
+			return err
+		}
+		for _, r := range l.ready[:n] {
+			l.handler.Ready(r, wholeRead)
+			if now = clock.MonoNow(); now >= end {
+				return nil // what was not read stays ready
+			}
+		}
+	}
 }
 
 // obey carries out the commands that have come, after the sockets that were ready: those may belong

@@ -326,11 +326,11 @@ func TestSpinWaitsShortOfTheSlotAndBurnsTheRest(t *testing.T) {
 		return slot
 	}}
 	p := &fakePoller{wait: func(until clock.Mono, _ []Ready) (int, error) {
-		if want := slot.Add(-spin); until != want {
-			t.Errorf("Wait until %d, want %d", until, want)
-		}
 		if len(dues) == 2 {
 			return 0, errDone
+		}
+		if want := slot.Add(-spin); until != want {
+			t.Errorf("Wait until %d, want %d", until, want)
 		}
 		for clock.MonoNow() < until {
 		}
@@ -414,12 +414,16 @@ func TestWhatHasComeIsReadBeforeDueIsCalledAgain(t *testing.T) {
 		},
 		ready: func(Ready, int) { order = append(order, "read") },
 	}
+	turns := 0
 	p := &fakePoller{
-		wait: func(until clock.Mono, ready []Ready) (int, error) {
-			if len(order) > 3 {
-				return 0, errDone
+		wait: func(_ clock.Mono, ready []Ready) (int, error) {
+			switch turns++; turns {
+			case 1:
+				return copy(ready, []Ready{{Token: 1, Read: true}, {Token: 2, Read: true}}), nil
+			case 2:
+				return 0, nil
 			}
-			return copy(ready, []Ready{{Token: 1, Read: true}, {Token: 2, Read: true}}), nil
+			return 0, errDone
 		},
 		sleep: func(clock.Mono) { t.Error("it sleeps") },
 	}
@@ -428,6 +432,50 @@ func TestWhatHasComeIsReadBeforeDueIsCalledAgain(t *testing.T) {
 	}
 	if want := []string{"due", "read", "read", "due"}; !slices.Equal(order, want) {
 		t.Errorf("it did %q, want %q", order, want)
+	}
+}
+
+// When there is more to send than there is time for, what comes must still be read: as long as sending takes, and in
+// whole batches.
+func TestReadingGetsAsMuchTimeAsSendingThatCanNotKeepUp(t *testing.T) {
+	const sending, reading, rounds = 400 * time.Microsecond, 100 * time.Microsecond, 50
+	work := func(d time.Duration) {
+		for end := clock.MonoNow().Add(d); clock.MonoNow() < end; {
+		}
+	}
+	dues, reads := 0, 0
+	h := &fakeHandler{
+		patience: time.Second,
+		due: func(now clock.Mono) clock.Mono {
+			dues++
+			work(sending)
+			return now + 1
+		},
+		ready: func(_ Ready, limit int) {
+			if reads++; limit != wholeRead {
+				t.Errorf("limit %d, want %d", limit, wholeRead)
+			}
+			work(reading)
+		},
+	}
+	p := &fakePoller{
+		wait: func(until clock.Mono, ready []Ready) (int, error) {
+			if dues == rounds {
+				return 0, errDone
+			}
+			if until > clock.MonoNow() {
+				t.Error("it waits")
+			}
+			return copy(ready, []Ready{{Token: 1, Read: true}}), nil
+		},
+		sleep: func(clock.Mono) { t.Error("it sleeps") },
+	}
+	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+	// 4 to each, if nothing else runs meanwhile.
+	if reads < 2*rounds || reads > 8*rounds {
+		t.Errorf("%d reads between %d times of sending, want about %d", reads, rounds, 4*rounds)
 	}
 }
 

@@ -89,9 +89,10 @@ type result struct {
 // with the text, if that is not empty.
 func runToEnd(t *testing.T, config string, args ...string) result {
 	t.Helper()
+	binary := program(t) // building it may take longer than patience lasts
 	ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience())
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program(t), args...)
+	cmd := exec.CommandContext(ctx, binary, args...)
 	cmd.Dir = t.TempDir()
 	if config != "" {
 		if err := os.WriteFile(filepath.Join(cmd.Dir, "latency.toml"), []byte(config), 0o600); err != nil {

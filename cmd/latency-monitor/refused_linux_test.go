@@ -87,12 +87,13 @@ func TestAddressThatIsNotOursIsRefused(t *testing.T) {
 func TestPrivilegedPortIsRefusedWithoutPermission(t *testing.T) {
 	host := twoHosts(t).A.Host // skips without root, which it takes to become somebody else, too
 	const nobody = 65534
+	binary := program(t)
 	for m := range refusedStep {
 		for _, transport := range []string{"udp", "tcp"} {
 			t.Run(string(m)+"/"+transport, func(t *testing.T) {
 				ctx, cancel := context.WithTimeout(context.Background(), waittest.Patience())
 				defer cancel()
-				cmd := exec.CommandContext(ctx, program(t), "-c", configFor(t, nobody, m.configure("")),
+				cmd := exec.CommandContext(ctx, binary, "-c", configFor(t, nobody, m.configure("")),
 					"--"+transport+"-port", "81", "--no-"+other(transport))
 				cmd.Dir = "/"
 				cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}

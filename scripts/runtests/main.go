@@ -22,12 +22,12 @@ import (
 func main() {
 	race := flag.Bool("race", false, "run under the race detector")
 	strict := flag.Bool("strict", false, "fail when a test was skipped")
-	timeout := flag.Duration("timeout", 5*time.Minute, "time limit of one package")
+	timeout := flag.Duration("timeout", 10*time.Minute, "time limit of one package")
 	flag.Parse()
 
-	// Two packages at a time, since tests wait more than they compute. A timing is a benchmark here, not a
-	// test.
-	args := []string{"test", "-json", "-p=2", "-timeout=" + timeout.String()}
+	// Four packages at a time, on two CPUs too: tests wait more than they compute. A timing is a benchmark here, not
+	// a test.
+	args := []string{"test", "-json", "-p=4", "-timeout=" + timeout.String()}
 	if *race {
 		args = append(args, "-race")
 	}

@@ -89,9 +89,12 @@ func New(c Config) (*Engine, error) {
 
 // spawn is the thread that starts children. They inherit its priority, so that they need no right to
 // set one, and live no longer than it does. If it gets no priority, the children say so.
+//
+// It is one more than that of the loops, which is what the other threads of a child have then: those have little to
+// do, but a loop that is busy all the time must not keep them from it, as one of the same priority would (sched(7)).
 func (e *Engine) spawn(entered chan<- struct{}) {
 	if e.config.Engine.Priority > 0 {
-		rtthread.Enter(rtthread.Options{Priority: e.config.Engine.Priority, CPU: -1, Inherit: true})
+		rtthread.Enter(rtthread.Options{Priority: min(e.config.Engine.Priority+1, 99), CPU: -1, Inherit: true})
 	} else {
 		runtime.LockOSThread()
 	}

@@ -17,8 +17,8 @@ import (
 //
 // It finds the mappings in /proc/self/smaps. Memory that is locked (mlockall(2)) can't be dropped.
 func DropImage() error {
-	places, err := image()
-	for _, m := range places {
+	mappings, err := image()
+	for _, m := range mappings {
 		err = errors.Join(err, os.NewSyscallError("madvise", sys.DropPages(m.from, m.to)))
 	}
 	return err
@@ -39,7 +39,7 @@ func image() ([]mapping, error) {
 		return nil, err
 	}
 	var found []mapping
-	for _, m := range mappings.FindAllSubmatch(smaps, -1) {
+	for _, m := range unwritten.FindAllSubmatch(smaps, -1) {
 		from, errFrom := strconv.ParseUint(string(m[1]), 16, bits.UintSize)
 		to, errTo := strconv.ParseUint(string(m[2]), 16, bits.UintSize)
 		if err := errors.Join(errFrom, errTo); err != nil {
@@ -52,6 +52,7 @@ func image() ([]mapping, error) {
 	return found, nil
 }
 
-// mappings are those in smaps, in proc_pid_smaps(5), that can't be written and have no page of the process's own: from,
-// to and file.
-var mappings = regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .-.. \S+ \S+ \S+ +(\S.*)\n(?:[A-Z].*\n)*?Anonymous: +0 kB$`)
+// unwritten are the mappings in smaps, in proc_pid_smaps(5), that can't be written and have no page of the process's own,
+// be it in memory or swapped out: from, to and file.
+var unwritten = regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .-.. \S+ \S+ \S+ +(\S.*)\n` +
+	`(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$`)

@@ -45,7 +45,7 @@ func readImage(t *testing.T) {
 	}
 }
 
-func TestDropImageLeavesWhatIsInUse(t *testing.T) {
+func TestDropImageFreesMemory(t *testing.T) {
 	readImage(t)
 	before := residentFiles(t)
 	if err := DropImage(); err != nil {

@@ -60,8 +60,8 @@ type Poller interface {
 // Handler does the measuring. All calls come from the loop's thread.
 type Handler interface {
 	// Due does what is due at now and returns when there is something due next. A time that is not after now asks
-	// for what has come to be read first: Due is called again behind that. A time that is over when Due returns says
-	// that there is more to do than there is time for: then half of it is for reading.
+	// for what has come to be read first: Due is called again behind that. A time that is over when Due returns, again
+	// and again, says that there is more to do than there is time for: then half of it is for reading.
 	Due(now clock.Mono) clock.Mono
 	// Patience is how long packets may wait to be read, if a slot is due by then: one wake-up of the thread
 	// is then enough for both. 0 = not at all.
@@ -102,6 +102,7 @@ type Loop struct {
 	handler Handler
 	spin    time.Duration
 	ready   [maxReady]Ready
+	behind  bool // slots were over when those before them had been served
 
 	sent     atomic.Bool // commands is not empty
 	mu       sync.Mutex  // taken by the loop only when sent is set
@@ -140,9 +141,8 @@ func (l *Loop) Run() error {
 	for {
 		began := clock.MonoNow()
 		next := l.handler.Due(began)
-		now := clock.MonoNow()
-		if next <= now {
-			if err := l.catchUp(began, now, next); err != nil {
+		if reading := l.reading(began, next); reading > 0 {
+			if err := l.readFor(reading); err != nil {
 				return err
 			}
 			if _, stop := l.obey(); stop {
@@ -151,19 +151,19 @@ func (l *Loop) Run() error {
 			continue
 		}
 		until, rest := next.Add(-l.spin), false
-		if next.Sub(now) <= l.handler.Patience() {
+		if next.Sub(began) <= l.handler.Patience() {
 			until, rest = began, true // read all that has come so far, and what comes then with the next slot
 		}
 		n, err := l.poller.Wait(until, l.ready[:])
 		if err != nil {
 			return err
 		}
-		next = l.read(l.ready[:n], next)
+		l.read(l.ready[:n], next)
 		obeyed, stop := l.obey()
 		if stop {
 			return nil
 		}
-		if rest && (n > 0 || obeyed) {
+		if n > 0 || obeyed {
 			continue
 		}
 		if rest {
@@ -185,12 +185,14 @@ func (l *Loop) end() {
 	l.poller.Close()
 }
 
-// read handles what is ready, slots first, and returns when the next one is due.
-func (l *Loop) read(ready []Ready, next clock.Mono) clock.Mono {
+// read reads what is ready once, slots first: the next is due at next.
+func (l *Loop) read(ready []Ready, next clock.Mono) {
 	for _, r := range ready {
 		now := clock.MonoNow()
 		if now >= next {
-			next = l.handler.Due(now)
+			if next = l.handler.Due(now); next <= now {
+				next = now.Add(2 * nearSlot) // what has come is to be read first
+			}
 		}
 		limit := wholeRead
 		if next.Sub(now) < nearSlot {
@@ -198,29 +200,41 @@ func (l *Loop) read(ready []Ready, next clock.Mono) clock.Mono {
 		}
 		l.handler.Ready(r, limit)
 	}
-	return next
 }
 
-// catchUp reads what has come, after a call of Due from began to now. If that asked for it, there is time for all that
-// waits usually. If it could not keep up with its slots, reading gets as much time as that took: replies would wait
-// for ever otherwise, until the kernel drops them.
-func (l *Loop) catchUp(began, now, next clock.Mono) error {
-	end := now.Add(now.Sub(began))
+// reading is how long reading goes before slots, after a Due that began then and told next. That is, if it asked for
+// it, long enough for all that waits usually. If the next slot was over when it returned, twice in succession, it is as
+// long as Due took: replies would wait until the kernel drops them.
+func (l *Loop) reading(began, next clock.Mono) time.Duration {
 	if next <= began {
-		end = now.Add(2 * nearSlot)
+		return 2 * nearSlot
 	}
-	for {
-		n, err := l.poller.Wait(now, l.ready[:])
+	took := clock.MonoNow().Sub(began)
+	wasBehind := l.behind
+	l.behind = next.Sub(began) <= took
+	if l.behind && wasBehind {
+		return took
+	}
+	return 0
+}
+
+// readFor reads what has come, slots or not, for a while or until there is no more: of each socket that is ready
+// something.
+func (l *Loop) readFor(while time.Duration) error {
+	end := clock.MonoNow().Add(while)
+	for limit := wholeRead; limit == wholeRead; {
+		n, err := l.poller.Wait(0, l.ready[:])
 		if n == 0 || err != nil {
 			return err
 		}
 		for _, r := range l.ready[:n] {
-			l.handler.Ready(r, wholeRead)
-			if now = clock.MonoNow(); now >= end {
-				return nil // what was not read stays ready
+			l.handler.Ready(r, limit)
+			if clock.MonoNow() >= end {
+				limit = shortRead
 			}
 		}
 	}
+	return nil
 }
 
 // obey carries out the commands that have come, after the sockets that were ready: those may belong

@@ -89,8 +89,8 @@ type Engine struct {
 	Mode    Mode
 	Isolate Isolate
 
-	// RealtimePriority is that of SCHED_FIFO for all threads of the engine process, or with Isolate off for the two
-	// loops': 1 to 99, or 0 for none. It needs CAP_SYS_NICE.
+	// RealtimePriority is that of SCHED_FIFO for both loops, 1 to 99, or 0 for none. It needs CAP_SYS_NICE. The other
+	// threads of the engine process have one more.
 	RealtimePriority int
 
 	CPUs           []int         // to pin the sender's and the reflector's thread to; empty = any

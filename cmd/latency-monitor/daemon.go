@@ -43,12 +43,12 @@ func (d *daemon) run() int {
 	}
 	d.measures.Store(true)
 	defer d.measures.Store(false)
-	if err := saveMemory(d.monitor.Stats().Isolated); err != nil {
-		d.log.Warn().Msgf("drop from memory what only the start-up needed: %v: going on without", err)
-	}
 	d.announce()
 	if _, err := d.monitor.AddTargets(targets(d.config)...); err != nil {
 		return d.fail(err)
+	}
+	if err := saveMemory(d.monitor.Stats().Isolated); err != nil {
+		d.log.Warn().Msgf("give back memory that only the start needed: %v: going on without", err)
 	}
 	return d.wait(signals)
 }

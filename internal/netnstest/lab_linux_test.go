@@ -14,12 +14,11 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
-const (
-	port      = 8001
-	ioTimeout = 10 * time.Second
-)
+const port = 8001
 
 // listen opens a UDP socket on the host.
 func listen(t *testing.T, h *Host, addr netip.Addr) *net.UDPConn {
@@ -33,7 +32,7 @@ func listen(t *testing.T, h *Host, addr netip.Addr) *net.UDPConn {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = conn.Close() })
-	if err := conn.SetDeadline(time.Now().Add(ioTimeout)); err != nil {
+	if err := conn.SetDeadline(time.Now().Add(waittest.Patience())); err != nil {
 		t.Fatal(err)
 	}
 	return conn

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 )
 
 var lentOptions = Options{MaxSize: 100, Batch: 8, Transmit: true, Errors: true}
@@ -89,7 +91,7 @@ func TestBorrowedSocketCountsWhatWasDroppedSinceItWasReturned(t *testing.T) {
 	const packets = 100
 	dropped := func(c *LinuxConn) uint64 {
 		sendTo(t, l.Local, 1) // tells of those before it
-		deadline := time.Now().Add(10 * time.Second)
+		deadline := time.Now().Add(waittest.Patience())
 		for n := 0; n == 0 && time.Now().Before(deadline); {
 			n, _ = c.ReadBatch(make([]Packet, 8))
 		}

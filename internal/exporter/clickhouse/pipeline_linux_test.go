@@ -11,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 
 	"github.com/latency-monitor/latency-monitor/internal/exporter"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 	"github.com/latency-monitor/latency-monitor/pkg/ring"
 )
@@ -109,9 +110,10 @@ func (p *pipeline) counters() exporter.BackendCounters { return p.exporter.Count
 // await waits until a condition holds, but not forever.
 func (p *pipeline) await(what string, holds func() bool) {
 	p.t.Helper()
-	for deadline := time.Now().Add(60 * time.Second); !holds(); time.Sleep(10 * time.Millisecond) {
+	limit := 2 * waittest.Patience() // pauses between attempts grow to half a minute
+	for deadline := time.Now().Add(limit); !holds(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			p.t.Fatalf("no %s in 60 s; counters %+v, log:\n%s", what, p.counters(), p.log)
+			p.t.Fatalf("no %s in %v; counters %+v, log:\n%s", what, limit, p.counters(), p.log)
 		}
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/families/familiestest"
 	"github.com/latency-monitor/latency-monitor/internal/selfstats"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -213,7 +214,7 @@ func TestNothingIsServedBeforeStart(t *testing.T) {
 		t.Errorf("read before Start = %d, %v, want nothing", n, err)
 	}
 	b.Start()
-	conn.SetReadDeadline(time.Now().Add(30 * time.Second))
+	conn.SetReadDeadline(time.Now().Add(waittest.Patience()))
 	if _, err := conn.Read(make([]byte, 1)); err != nil {
 		t.Errorf("read after Start: %v", err)
 	}

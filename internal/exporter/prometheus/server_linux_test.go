@@ -14,6 +14,7 @@ import (
 	"github.com/latency-monitor/latency-monitor/internal/exporter/exportertest"
 	"github.com/latency-monitor/latency-monitor/internal/exporter/families"
 	"github.com/latency-monitor/latency-monitor/internal/serverstest"
+	"github.com/latency-monitor/latency-monitor/internal/waittest"
 	"github.com/latency-monitor/latency-monitor/pkg/measurement"
 )
 
@@ -43,7 +44,7 @@ func stored(t *testing.T, server *serverstest.PrometheusServer, s *exporter.Seri
 	}
 	query := fmt.Sprintf("%s{%s}", families.Name(s.Metric), strings.Join(selector, ","))
 	var last []serverstest.Sample
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
+	for deadline := time.Now().Add(waittest.Patience()); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
 		last = server.Query(t, query)
 		if len(last) == 1 && last[0].Histogram != nil && last[0].Histogram.Count == count {
 			return last[0].Histogram

@@ -38,7 +38,7 @@ test-servers: ## install real metric servers, then run the tests that need them
 check: ## gofmt, vet, staticcheck, tidy, tests with race detector and repository rules, cross-compilation
 	@scripts/check.sh
 
-cross: ## compile the program and all tests for every supported platform
+cross: ## compile the program, and type-check all tests, for every supported platform
 	@scripts/cross.sh
 
 bench: ## run the benchmarks, however long they take (BENCH=regexp, PKG=./...)

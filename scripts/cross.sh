@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Compiles and links the program and all tests for every supported platform. Nothing is kept.
+# Compiles the program and vets all packages, tests included, for every supported platform. Nothing is kept.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -12,7 +12,6 @@ export CGO_ENABLED=0
 for target in "${targets[@]}"; do
 	echo "$target" >&2
 	export GOOS=${target%/*} GOARCH=${target#*/}
-	# Without debug information linking takes half the time.
-	go build -buildvcs=false -ldflags='-s -w' ./...
-	go test -c -ldflags='-s -w' -o /dev/null ./... | { grep -v 'no test files' || true; }
+	go build -buildvcs=false -ldflags='-s -w' ./... # without debug information linking takes half the time
+	go vet ./...                                     # type-checks the tests
 done

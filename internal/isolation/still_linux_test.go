@@ -34,7 +34,11 @@ func TestChildThatStandsStillIsTold(t *testing.T) {
 			}
 			must(t, child.Signal(syscall.SIGCONT))
 			waittest.Until(t, "no trouble", func() bool { return h.Trouble() == nil })
-			notes := strings.Join(h.noted(), "\n")
+			notes := ""
+			waittest.Until(t, "a note that it goes on", func() bool {
+				notes = strings.Join(h.noted(), "\n")
+				return strings.Contains(notes, "goes on; ")
+			})
 			if strings.Count(notes, "stands still: nothing is measured") != 1 || strings.Count(notes, "goes on; ") != 1 {
 				t.Errorf("notes:\n%s\nwant one for either", notes)
 			}

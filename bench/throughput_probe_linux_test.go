@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// throughputOfProber has a daemon probe as much as it can, and counts round-trip times. Its threads and those of the
+// throughputOfProber has a daemon probe as much as it can, and counts the answers. Its threads and those of the
 // reflector share two CPUs with its exporter: what counts is the time that the threads of the prober ran.
 func throughputOfProber(b *testing.B, size int) {
 	answering, cpu := twoCPUs(b)

@@ -38,6 +38,10 @@ func image() ([]mapping, error) {
 	if err != nil {
 		return nil, err
 	}
+	// Those that can't be written and have no page of this process's own, be it in memory or swapped out: from, to and
+	// file (proc_pid_smaps(5)).
+	unwritten := regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .-.. \S+ \S+ \S+ +(\S.*)\n` +
+		`(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$`)
 	var found []mapping
 	for _, m := range unwritten.FindAllSubmatch(smaps, -1) {
 		from, errFrom := strconv.ParseUint(string(m[1]), 16, bits.UintSize)
@@ -51,8 +55,3 @@ func image() ([]mapping, error) {
 	}
 	return found, nil
 }
-
-// unwritten are the mappings in smaps, in proc_pid_smaps(5), that can't be written and have no page of the process's own,
-// be it in memory or swapped out: from, to and file.
-var unwritten = regexp.MustCompile(`(?m)^([0-9a-f]+)-([0-9a-f]+) .-.. \S+ \S+ \S+ +(\S.*)\n` +
-	`(?:[A-Z].*\n)*?Anonymous: +0 kB\n(?:[A-Z].*\n)*?Swap: +0 kB$`)

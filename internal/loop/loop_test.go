@@ -284,6 +284,21 @@ func TestWhatIsDueGoesBeforeReads(t *testing.T) {
 	}
 }
 
+// readOnce runs a loop of which one socket is ready when it first waits, and which ends when it waits again.
+func readOnce(t *testing.T, h Handler) {
+	t.Helper()
+	turns := 0
+	p := &fakePoller{wait: func(_ clock.Mono, ready []Ready) (int, error) {
+		if turns++; turns > 1 {
+			return 0, errDone
+		}
+		return copy(ready, []Ready{{Token: 1, Read: true}}), nil
+	}}
+	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
+		t.Errorf("Run = %v, want %v", err, errDone)
+	}
+}
+
 func TestReadsAreShortNearASlot(t *testing.T) {
 	tests := []struct {
 		name string
@@ -301,16 +316,7 @@ func TestReadsAreShortNearASlot(t *testing.T) {
 				due:   func(now clock.Mono) clock.Mono { return now.Add(tt.in) },
 				ready: func(_ Ready, l int) { limit = l },
 			}
-			turns := 0
-			p := &fakePoller{wait: func(_ clock.Mono, ready []Ready) (int, error) {
-				if turns++; turns > 1 {
-					return 0, errDone
-				}
-				return copy(ready, []Ready{{Token: 1, Read: true}}), nil
-			}}
-			if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
-				t.Errorf("Run = %v, want %v", err, errDone)
-			}
+			readOnce(t, h)
 			if limit != tt.want {
 				t.Errorf("limit %d, want %d", limit, tt.want)
 			}
@@ -483,28 +489,16 @@ func TestReadingGetsAsMuchTimeAsSendingThatCanNotKeepUp(t *testing.T) {
 // A single delay, of the thread perhaps, must not put off the slots that come next.
 func TestSlotsThatWereOverOnceComeBeforeReading(t *testing.T) {
 	var order []string
-	h := &fakeHandler{
+	readOnce(t, &fakeHandler{
 		due: func(now clock.Mono) clock.Mono {
 			order = append(order, "due")
-			if len(order) == 1 { // it takes until the next slot is over
-				for clock.MonoNow() <= now.Add(time.Millisecond) {
-				}
-				return now.Add(time.Millisecond)
+			if len(order) == 1 {
+				return now + 1 // over when it returns
 			}
 			return now.Add(time.Hour)
 		},
 		ready: func(Ready, int) { order = append(order, "read") },
-	}
-	turns := 0
-	p := &fakePoller{wait: func(_ clock.Mono, ready []Ready) (int, error) {
-		if turns++; turns > 1 {
-			return 0, errDone
-		}
-		return copy(ready, []Ready{{Token: 1, Read: true}}), nil
-	}}
-	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
-		t.Errorf("Run = %v, want %v", err, errDone)
-	}
+	})
 	if want := []string{"due", "due", "read", "due"}; !slices.Equal(order, want) {
 		t.Errorf("it did %q, want %q", order, want)
 	}
@@ -513,31 +507,19 @@ func TestSlotsThatWereOverOnceComeBeforeReading(t *testing.T) {
 // A Due that comes before a read may ask for what has come to be read first, too.
 func TestWholeReadFollowsADueThatAsksForIt(t *testing.T) {
 	var order []string
-	h := &fakeHandler{
+	readOnce(t, &fakeHandler{
 		due: func(now clock.Mono) clock.Mono {
 			order = append(order, "due")
 			switch len(order) {
 			case 1:
-				return now.Add(100 * time.Microsecond)
+				return now + 1 // over when it returns, so that the next Due comes before the read
 			case 2:
 				return now
 			}
 			return now.Add(time.Hour)
 		},
 		ready: func(_ Ready, limit int) { order = append(order, fmt.Sprint("read ", limit)) },
-	}
-	turns := 0
-	p := &fakePoller{wait: func(until clock.Mono, ready []Ready) (int, error) {
-		if turns++; turns > 1 {
-			return 0, errDone
-		}
-		for clock.MonoNow() < until {
-		}
-		return copy(ready, []Ready{{Token: 1, Read: true}}), nil
-	}}
-	if err := New(p, h, 0).Run(); !errors.Is(err, errDone) {
-		t.Errorf("Run = %v, want %v", err, errDone)
-	}
+	})
 	if want := []string{"due", "due", fmt.Sprint("read ", wholeRead), "due"}; !slices.Equal(order, want) {
 		t.Errorf("it did %q, want %q", order, want)
 	}
